@@ -1,0 +1,1 @@
+"""The rules of the relay: standard library only, no clock, no database, no Telegram."""

@@ -1,0 +1,1 @@
+"""What the bot may ask, grouped by noun; ``table`` names them all."""

@@ -1,0 +1,210 @@
+"""What happens when somebody presses or says an act: may they, what does it need, what are they told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlmodel import col, select
+
+from bot.domain.acts import ACTS, ANSWERS, REASONS, UNDO_SECONDS, Act, Role, Status
+from bot.domain.categories import CATEGORIES
+from bot.domain.rights import Actor, Refusal, may, roles
+from bot.services import filing, intake
+from bot.services.desk import Desk
+from bot.services.drafting import unanswered
+from bot.services.lifecycle import Step, carry_out, restore
+from bot.services.people import matter
+from bot.services.posting import post_up
+from bot.speech import Speech
+from bot.views.sentences import act_told, status_name
+from storage.incidents import lock
+from storage.tables import Answer, Community, Event, Incident, Part, Unit
+
+QUIET = (str(Act.COMMENT), str(Act.SAY_FIXED), "edited", "caught")
+"""Entries of the history that change nothing."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line back to the person who pressed; `alert` where it must be read. `menu` opens choices on the card."""
+
+    text: str = ""
+    alert: bool = False
+    menu: str = ""
+
+
+Special = Callable[[Desk, Actor, Role, Incident, str, Speech], Told]
+
+
+def act(desk: Desk, actor: Actor, incident_id: int, wanted: Act, choice: str, speech: Speech) -> Told:
+    """Do `wanted` to the incident for `actor`. `choice` is a category, unit, reason or answer where the act takes one.
+
+    Nothing changes unless the table of acts and the person's roles allow it now.
+    """
+    incident = lock(desk.session, incident_id)
+    if incident is None:
+        return Told(speech.tell("That incident does not exist any more."))
+    if wanted is Act.UNDO:
+        return _undo(desk, actor, incident, speech)
+    refusal = may(actor, wanted, matter(incident), desk.now)
+    if refusal is not None:
+        return Told(refused(desk, incident, refusal, speech), alert=True)
+    rule = ACTS[wanted]
+    role = _acting_role(actor, incident, wanted)
+    if rule.reason and choice not in REASONS.get(wanted, {}):
+        return Told(menu=str(wanted))
+    special = _SPECIAL.get(wanted)
+    if special is not None:
+        return special(desk, actor, role, incident, choice, speech)
+    carry_out(desk, incident, Step(wanted, actor, role, reason=choice if rule.reason else ""))
+    return Told(speech.tell("Done: {act}.", act=speech.tell(rule.label)))
+
+
+def refused(desk: Desk, incident: Incident, refusal: Refusal, speech: Speech) -> str:
+    """Why not, in one line: who was faster, or that it is not theirs to do."""
+    if refusal is Refusal.NOT_YOURS:
+        return speech.tell("This is not yours to do.")
+    last = last_event(desk, incident)
+    if last is None:
+        return speech.tell("Too late: it is {status} now.", status=status_name(speech, incident.status))
+    return speech.tell("A little late: {told}.", told=act_told(speech, last, desk.ground.zone))
+
+
+def last_event(desk: Desk, incident: Incident) -> Event | None:
+    """The last thing that changed the incident; remarks and answers do not count."""
+    return desk.session.exec(
+        select(Event)
+        .where(Event.incident_id == incident.id, col(Event.act).not_in(QUIET))
+        .order_by(col(Event.id).desc())
+        .limit(1)
+    ).first()
+
+
+def _acting_role(actor: Actor, incident: Incident, wanted: Act) -> Role:
+    """The role in which the person does it: where several fit, the one nearest to the work."""
+    held = roles(actor, matter(incident)) & ACTS[wanted].roles
+    return next(role for role in (Role.UNIT, Role.SECRETARY, Role.REPORTER, Role.MERCHANT, Role.STREET) if role in held)
+
+
+def _file(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+    if choice not in CATEGORIES:
+        return Told(menu="file")
+    filing.file(desk, incident, choice, actor, role)
+    return Told(speech.tell("Thank you. It is {number} now.", number=incident.number))
+
+
+def _send_to(wanted: Act) -> Special:
+    def send(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+        unit = desk.session.get(Unit, int(choice)) if choice.isdigit() else None
+        if unit is None or unit.community_id != incident.community_id or not unit.active:
+            return Told(menu=str(wanted))
+        if wanted is Act.REASSIGN and unit.id == incident.unit_id:
+            return Told(speech.tell("It is with {unit} already.", unit=unit.name), alert=True)
+        carry_out(desk, incident, Step(wanted, actor, role, what=unit.name, unit=unit))
+        return Told(speech.tell("Sent to {unit}.", unit=unit.name))
+
+    return send
+
+
+def _resolve(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+    community = desk.session.get_one(Community, incident.community_id)
+    if community.proof == "required" and not fresh_proof(desk, incident):
+        return Told(
+            speech.tell("Please reply to this card with a photo of the finished work. That counts as done."), alert=True
+        )
+    carry_out(desk, incident, Step(Act.RESOLVE, actor, role))
+    return Told(speech.tell("Thank you. The secretary will check it."))
+
+
+def fresh_proof(desk: Desk, incident: Incident) -> bool:
+    """Whether an after-photo has come since the unit was last set to work."""
+    since = desk.session.exec(
+        select(Event.at)
+        .where(Event.incident_id == incident.id, col(Event.act).in_(("dispatch", "reassign", "send_back", "reopen")))
+        .order_by(col(Event.id).desc())
+        .limit(1)
+    ).first()
+    query = select(Part.id).where(Part.incident_id == incident.id, Part.role == "after", Part.media != "")
+    if since is not None:
+        query = query.where(Part.at >= since)
+    return desk.session.exec(query.limit(1)).first() is not None
+
+
+def _say_fixed(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+    if choice not in ANSWERS:
+        return Told(speech.tell("This button is out of date."), alert=True)
+    key = (incident.id, actor.user_id, incident.rework)
+    answer = desk.session.get(Answer, key)
+    if answer is not None and answer.answer == choice:
+        return Told(speech.tell("Noted already, thank you."))
+    if answer is None:
+        answer = Answer(
+            incident_id=incident.ident, user_id=actor.user_id, round=incident.rework, answer=choice, at=desk.now
+        )
+    answer.answer, answer.at = choice, desk.now
+    desk.session.add(answer)
+    carry_out(desk, incident, Step(Act.SAY_FIXED, actor, role, what=choice))
+    return Told(speech.tell("Thank you, the secretary sees it."))
+
+
+def _split(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+    fresh = intake.split(desk, incident)
+    if fresh is None:
+        return Told(speech.tell("There is only one picture in it."), alert=True)
+    carry_out(desk, incident, Step(Act.SPLIT, actor, role, what=fresh.number or ""))
+    return Told(speech.tell("Split: the last picture is a matter of its own now."))
+
+
+def _ask_reopen(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+    if incident.need == "reopen":
+        return Told(speech.tell("Noted already, thank you."))
+    carry_out(desk, incident, Step(Act.ASK_REOPEN, actor, role))
+    return Told(speech.tell("Thank you, the secretary sees it."))
+
+
+def _undo(desk: Desk, actor: Actor, incident: Incident, speech: Speech) -> Told:
+    event = undoable(desk, incident, actor.user_id)
+    if event is None:
+        return Told(speech.tell("Too late to undo: a step can be taken back for a minute, by whoever took it."), True)
+    restore(desk, incident, event, actor)
+    if event.act == Act.RESOLVE:
+        _withdraw_proof(desk, incident, event)
+    if incident.status == Status.DRAFT and incident.prompted:
+        incident.gather_until = desk.now
+        unanswered(desk, incident)
+    return Told(speech.tell("Taken back."))
+
+
+def _withdraw_proof(desk: Desk, incident: Incident, event: Event) -> None:
+    """The picture that had resolved it by mistake proves nothing any more; it stays in the history."""
+    for part in desk.session.exec(
+        select(Part).where(Part.incident_id == incident.id, Part.role == "after", Part.at >= event.at)
+    ).all():
+        part.role = "remark"
+        desk.session.add(part)
+    post_up(desk, incident)
+
+
+def undoable(desk: Desk, incident: Incident, user_id: int) -> Event | None:
+    """The person's own last step, while it is at most a minute old and nobody but the bot has acted since."""
+    recent = desk.session.exec(
+        select(Event)
+        .where(Event.incident_id == incident.id, col(Event.act).not_in(QUIET))
+        .order_by(col(Event.id).desc())
+        .limit(3)
+    ).all()
+    event = next((event for event in recent if event.actor_id != 0), None)
+    if event is None or event.actor_id != user_id or not event.undo:
+        return None
+    return event if desk.now - event.at <= timedelta(seconds=UNDO_SECONDS) else None
+
+
+_SPECIAL: Mapping[Act, Special] = {
+    Act.FILE: _file,
+    Act.DISPATCH: _send_to(Act.DISPATCH),
+    Act.REASSIGN: _send_to(Act.REASSIGN),
+    Act.RESOLVE: _resolve,
+    Act.SAY_FIXED: _say_fixed,
+    Act.SPLIT: _split,
+    Act.ASK_REOPEN: _ask_reopen,
+}

@@ -1,0 +1,99 @@
+"""What becomes of a draft: filed when its words are clear, asked about when they are not, forgotten when it is none."""
+
+from datetime import timedelta
+
+from bot.domain.acts import Act, Role, Status
+from bot.domain.recognising import recognise, says_report
+from bot.domain.rights import BOT
+from bot.services import filing
+from bot.services.desk import Desk
+from bot.services.lifecycle import Step, call_secretary, decide, settle
+from bot.services.posting import add_post, post_up
+from storage.incidents import reports_of
+from storage.tables import Community, Incident
+from storage.timers import set_timer
+
+ANSWER_WITHIN = timedelta(minutes=5)
+"""How long the author's prompt waits before the secretary sees the draft."""
+
+
+def consider(
+    desk: Desk, incident: Incident, community: Community, words: str | None = None, fresh: bool = False
+) -> None:
+    """File it when its words are clear, else let it gather on. `fresh`: it is new in this job."""
+    guess = recognise(_words(desk, incident) if words is None else words)
+    incident.likely = list(guess.likely)
+    desk.session.add(incident)
+    if guess.sure is not None:
+        filing.file(desk, incident, guess.sure, fresh=fresh)
+        return
+    if not incident.prompted:
+        set_timer(desk.session, incident.ident, "gather", incident.gather_until)
+    if community.intake != "keyword" or incident.explicit:
+        post_up(desk, incident, fresh)
+
+
+def gather_over(desk: Desk, incident: Incident) -> None:
+    """The gathering time is over and the words name no category: ask the author, or do as the community has set."""
+    if incident.status != Status.DRAFT:
+        return
+    intake = desk.session.get_one(Community, incident.community_id).intake
+    if intake == "all":
+        filing.file(desk, incident, "other")
+    elif intake == "keyword" and not incident.explicit and not says_report(_words(desk, incident)):
+        forget(desk, incident)
+    else:
+        ask_author(desk, incident)
+
+
+def ask_author(desk: Desk, incident: Incident) -> None:
+    """A quiet prompt for the author alone; the secretary is asked where Telegram hides who the author is."""
+    incident.prompted = True
+    desk.session.add(incident)
+    if incident.reporter_id is None:
+        unanswered(desk, incident)
+        return
+    add_post(
+        desk,
+        incident,
+        "prompt",
+        incident.chat_id,
+        thread_id=incident.thread_id,
+        reply_to=incident.message_id or None,
+        user_id=incident.reporter_id,
+        remove_at=desk.now + ANSWER_WITHIN,
+    )
+    incident.gather_until = desk.now + ANSWER_WITHIN
+    set_timer(desk.session, incident.ident, "answer", desk.now + ANSWER_WITHIN)
+    post_up(desk, incident)
+
+
+def unanswered(desk: Desk, incident: Incident) -> None:
+    """Nobody told what it is: the secretary does. The group sees nothing of it."""
+    if incident.status == Status.DRAFT:
+        call_secretary(incident, "unknown")
+        desk.session.add(incident)
+        post_up(desk, incident)
+
+
+def forget(desk: Desk, incident: Incident) -> None:
+    """No report after all: its words and pictures go. The empty row stays, lest a stale button mean another."""
+    decide(desk, incident, Step(Act.NOT_A_REPORT, BOT, Role.BOT))
+    settle(desk, incident)
+    erase(desk, incident)
+
+
+def erase(desk: Desk, incident: Incident) -> None:
+    """Take out of the rows what a message that was no report said and showed."""
+    for part in reports_of(desk.session, incident.ident):
+        desk.session.delete(part)
+    incident.latitude = incident.longitude = None
+    incident.place = ""
+    incident.likely = []
+    incident.reporter_id = None
+    desk.session.add(incident)
+
+
+def _words(desk: Desk, incident: Incident) -> str:
+    desk.session.flush()
+    return "\n".join(part.text for part in reports_of(desk.session, incident.ident) if part.text)

@@ -1,0 +1,29 @@
+"""A message of a chat as the services see it: cleaned at the door, free of Telegram's types."""
+
+from dataclasses import dataclass
+
+from bot.services.people import Visitor
+
+
+@dataclass(frozen=True)
+class Place:
+    latitude: float
+    longitude: float
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """`media` is photo, document or live; empty without a picture. `text` is the text or the caption."""
+
+    chat_id: int
+    message_id: int
+    visitor: Visitor
+    thread_id: int | None = None
+    text: str = ""
+    media_group_id: str = ""
+    file_id: str = ""
+    file_unique_id: str = ""
+    media: str = ""
+    place: Place | None = None
+    reply_to: int | None = None

@@ -1,0 +1,234 @@
+"""Catches what people post in a district's group and makes incidents of it: one matter, one incident.
+
+The key is the incident, never the sender. What turns out to be no report leaves nothing behind.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from bot.domain.acts import ENDED, Role, Status
+from bot.domain.recognising import recognise
+from bot.services.desk import Desk
+from bot.services.drafting import consider
+from bot.services.incoming import Incoming
+from bot.services.people import remember
+from bot.services.posting import post_up
+from storage.incidents import gathering, lock, part_of_album, part_of_message, reports_of
+from storage.tables import Binding, Community, Event, Incident, Part
+
+
+def take_picture(desk: Desk, binding: Binding, incoming: Incoming, words_before: str = "") -> Incident | None:
+    """A picture in a district's group joins what it belongs to, else opens a draft.
+
+    `words_before` is what the author wrote within the gathering time before. None: the message is known already.
+    """
+    if part_of_message(desk.session, incoming.chat_id, incoming.message_id) is not None:
+        return None
+    found = _belongs_to(desk, incoming)
+    if found is not None:
+        join(desk, found, incoming)
+        return found
+    return open_draft(desk, binding, incoming, words_before)
+
+
+def take_words(desk: Desk, incoming: Incoming) -> Incident | None:
+    """Words or a place of an author whose pictures still gather belong to them. None: they belong to nothing."""
+    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, desk.now)
+    if found is None or not _same_matter(found, incoming.text):
+        return None
+    # Once the author was asked, only words that answer count: the rest is conversation.
+    if found.prompted and incoming.place is None and recognise(incoming.text).sure is None:
+        return None
+    incident = lock(desk.session, found.ident)
+    if incident is not None:
+        join(desk, incident, incoming)
+    return incident
+
+
+def report(
+    desk: Desk, binding: Binding, incoming: Incoming, earlier: Incoming | None, words: str
+) -> tuple[Incident, bool]:
+    """`/report`: of an earlier picture it answers, or of words alone. Returns the incident and whether it is new."""
+    source = earlier or incoming
+    known = part_of_message(desk.session, source.chat_id, source.message_id)
+    if known is not None:
+        incident = desk.session.get_one(Incident, known.incident_id)
+        if incident.status not in ENDED or incident.number is not None:
+            return incident, False
+        desk.session.delete(known)
+        desk.session.flush()
+    opened = open_draft(desk, binding, source, words, explicit=True, reporter=incoming)
+    return opened, True
+
+
+def edit(desk: Desk, incoming: Incoming) -> Incident | None:
+    """Changed words of a message that belongs to an incident. None: it belongs to none, or nothing changed."""
+    part = part_of_message(desk.session, incoming.chat_id, incoming.message_id)
+    if part is None or part.text == incoming.text:
+        return None
+    part.text = incoming.text
+    desk.session.add(part)
+    incident = lock(desk.session, part.incident_id)
+    if incident is None:
+        return None
+    note(desk, incident, incoming, "edited")
+    if incident.status == Status.DRAFT:
+        consider(desk, incident, desk.session.get_one(Community, incident.community_id))
+    else:
+        post_up(desk, incident)
+    return incident
+
+
+def split(desk: Desk, incident: Incident) -> Incident | None:
+    """Take the last picture (or album) that was gathered into the incident out again, as a matter of its own.
+
+    None when there is nothing to take apart.
+    """
+    groups = picture_groups(reports_of(desk.session, incident.ident))
+    if len(groups) < 2:
+        return None
+    first = groups[-1][0]
+    fresh = Incident(
+        community_id=incident.community_id,
+        district_id=incident.district_id,
+        chat_id=incident.chat_id,
+        thread_id=incident.thread_id,
+        message_id=first.message_id,
+        author_id=incident.author_id,
+        reporter_id=incident.reporter_id,
+        created_at=desk.now,
+        gather_until=desk.now,
+        reminded_at=desk.now,
+        explicit=True,
+        split_from=incident.id,
+    )
+    desk.session.add(fresh)
+    desk.session.flush()
+    for part in reports_of(desk.session, incident.ident):
+        if part.message_id >= first.message_id:
+            part.incident_id = fresh.ident
+            desk.session.add(part)
+    incident.gather_until = desk.now
+    desk.session.add(incident)
+    desk.session.flush()
+    consider(desk, fresh, desk.session.get_one(Community, incident.community_id))
+    return fresh
+
+
+def picture_groups(parts: Iterable[Part]) -> list[list[Part]]:
+    """The pictures as they were posted: an album is one group, a single picture another."""
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.media:
+            groups.setdefault(part.media_group_id or f"single:{part.message_id}", []).append(part)
+    return list(groups.values())
+
+
+def open_draft(
+    desk: Desk,
+    binding: Binding,
+    incoming: Incoming,
+    words_before: str = "",
+    explicit: bool = False,
+    reporter: Incoming | None = None,
+) -> Incident:
+    """A new draft of one message; it is filed at once when its words are clear."""
+    community = desk.session.get_one(Community, binding.community_id)
+    visitor = (reporter or incoming).visitor
+    remember(desk, visitor)
+    incident = Incident(
+        community_id=binding.community_id,
+        district_id=binding.district_id,
+        chat_id=incoming.chat_id,
+        thread_id=incoming.thread_id,
+        message_id=incoming.message_id,
+        author_id=visitor.user_id,
+        reporter_id=None if visitor.hidden else visitor.user_id,
+        created_at=desk.now,
+        gather_until=desk.now + timedelta(seconds=community.gather),
+        reminded_at=desk.now,
+        explicit=explicit,
+    )
+    _note_place(incident, incoming)
+    desk.session.add(incident)
+    desk.session.flush()
+    part = make_part(desk, incident, incoming)
+    part.text = "\n".join(filter(None, (words_before, part.text)))
+    desk.session.add(part)
+    note(desk, incident, reporter or incoming, "caught")
+    consider(desk, incident, community, words=part.text, fresh=True)
+    return incident
+
+
+def join(desk: Desk, incident: Incident, incoming: Incoming) -> None:
+    """Add a message of the author's to what the report says and shows."""
+    if Status(incident.status) in ENDED:
+        # A late piece of an album whose author has said "not a report": nothing of it is kept.
+        return
+    community = desk.session.get_one(Community, incident.community_id)
+    desk.session.add(make_part(desk, incident, incoming))
+    incident.gather_until = max(incident.gather_until, desk.now + timedelta(seconds=community.gather))
+    _note_place(incident, incoming)
+    desk.session.add(incident)
+    if incident.status == Status.DRAFT:
+        consider(desk, incident, community)
+    else:
+        post_up(desk, incident)
+
+
+def note(desk: Desk, incident: Incident, incoming: Incoming, act: str, role: Role = Role.REPORTER) -> None:
+    """An entry in the history that is no act of the table: caught, edited."""
+    desk.session.add(
+        Event(
+            incident_id=incident.ident,
+            community_id=incident.community_id,
+            at=desk.now,
+            act=act,
+            actor_id=incoming.visitor.user_id,
+            actor=incoming.visitor.name,
+            role=str(role),
+            before=incident.status,
+            after=incident.status,
+            source=desk.source,
+        )
+    )
+
+
+def _belongs_to(desk: Desk, incoming: Incoming) -> Incident | None:
+    if incoming.media_group_id:
+        sibling = part_of_album(desk.session, incoming.chat_id, incoming.media_group_id)
+        if sibling is not None:
+            return lock(desk.session, sibling.incident_id)
+    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, desk.now)
+    if found is None or found.prompted or not _same_matter(found, incoming.text):
+        return None
+    return lock(desk.session, found.ident)
+
+
+def _same_matter(incident: Incident, text: str) -> bool:
+    """Words that clearly name another category than the one already known speak of a second matter."""
+    named = recognise(text).sure if text else None
+    return named is None or not incident.category or named == incident.category
+
+
+def _note_place(incident: Incident, incoming: Incoming) -> None:
+    if incoming.place is not None:
+        incident.latitude, incident.longitude = incoming.place.latitude, incoming.place.longitude
+        incident.place = incoming.place.name or incident.place
+
+
+def make_part(desk: Desk, incident: Incident, incoming: Incoming, role: str = "report") -> Part:
+    """The row that ties one Telegram message to the incident."""
+    return Part(
+        incident_id=incident.ident,
+        chat_id=incoming.chat_id,
+        message_id=incoming.message_id,
+        user_id=incoming.visitor.user_id,
+        role=role,
+        media_group_id=incoming.media_group_id,
+        file_id=incoming.file_id,
+        file_unique_id=incoming.file_unique_id,
+        media=incoming.media,
+        text=incoming.text,
+        at=desk.now,
+    )

@@ -1,0 +1,86 @@
+"""What happens when an incident's moment has come: gathering ends, a limit nears or passes, a minute's undo ends."""
+
+from collections.abc import Callable, Mapping
+
+from bot.domain.acts import OPEN, Status
+from bot.domain.ladder import Moment, Step, passed
+from bot.domain.worktime import out_of_quiet
+from bot.services.desk import Desk
+from bot.services.drafting import erase, gather_over, unanswered
+from bot.services.lifecycle import call_secretary, running, schedule
+from bot.services.posting import dangerous, post_up, replace_post
+from storage import chats
+from storage.incidents import lock
+from storage.tables import Community, Incident, Timer
+
+
+def fire(desk: Desk, incident_id: int, kind: str) -> bool:
+    """Do what the timer was set for. False when it has been done or moved meanwhile."""
+    timer = desk.session.get(Timer, (incident_id, kind))
+    if timer is None or timer.next_at > desk.now:
+        return False
+    desk.session.delete(timer)
+    incident = lock(desk.session, incident_id)
+    if incident is None:
+        return False
+    desk.session.flush()
+    _KINDS[kind](desk, incident)
+    return True
+
+
+def _remind(desk: Desk, incident: Incident) -> None:
+    community = desk.session.get_one(Community, incident.community_id)
+    clocks = running(incident)
+    if not clocks:
+        return
+    if not dangerous(incident) and out_of_quiet(desk.now, desk.quiet(community), desk.ground.zone) > desk.now:
+        schedule(desk, incident)
+        return
+    since = incident.reminded_at or incident.created_at
+    missed = passed(clocks, since, desk.now, desk.calendar(community))
+    if missed:
+        _speak(desk, incident, community, missed)
+        incident.reminded_at = desk.now
+        desk.session.add(incident)
+    schedule(desk, incident)
+
+
+def _speak(desk: Desk, incident: Incident, community: Community, missed: list[Moment]) -> None:
+    """However many steps were missed, each chat gets one reminder: the newest."""
+    newest = missed[-1]
+    args = {"clock": str(newest.clock), "step": str(newest.step)}
+    with_unit = incident.status in (Status.DISPATCHED, Status.ACCEPTED)
+    home = chats.chat_of_unit(desk.session, incident.unit_id) if with_unit and incident.unit_id else None
+    home = home or chats.office_of(desk.session, community.ident)
+    if home is not None:
+        replace_post(desk, incident, "reminder", home, args=args)
+    if with_unit and any(moment.step is not Step.SOON for moment in missed) and not incident.breached:
+        incident.breached = True
+        call_secretary(incident, "breached")
+    if any(moment.step is Step.STREET for moment in missed):
+        street = chats.street_of(desk.session, community)
+        office = chats.office_of(desk.session, street.ident) if street else None
+        if office is not None:
+            replace_post(desk, incident, "reminder", office, args={**args, "street": True})
+    # The cards count down too; this is when they are looked at.
+    post_up(desk, incident)
+
+
+def _refresh(desk: Desk, incident: Incident) -> None:
+    """The minute for undoing is over: the button goes, and so does what was no report."""
+    if incident.status == Status.VOID and incident.number is None:
+        erase(desk, incident)
+    post_up(desk, incident)
+
+
+def _still_unanswered(desk: Desk, incident: Incident) -> None:
+    if incident.status in OPEN:
+        unanswered(desk, incident)
+
+
+_KINDS: Mapping[str, Callable[[Desk, Incident], None]] = {
+    "gather": gather_over,
+    "answer": _still_unanswered,
+    "refresh": _refresh,
+    "remind": _remind,
+}

@@ -1,0 +1,59 @@
+"""What a reply to a photo, a card or a line means: the after-photo that resolves, or a word for the history."""
+
+from bot.domain.acts import Act, Role, Status
+from bot.domain.rights import Actor, may, roles
+from bot.services.desk import Desk
+from bot.services.incoming import Incoming
+from bot.services.intake import join, make_part
+from bot.services.lifecycle import Step, carry_out
+from bot.services.people import matter, remember
+from bot.services.posting import post_up
+from storage.incidents import lock, part_of_album, part_of_message
+from storage.posts import post_of_message
+from storage.tables import Incident
+
+
+def target(desk: Desk, incoming: Incoming) -> Incident | None:
+    """The incident that the message answers, by the message it replies to or the album it belongs to."""
+    session, incident_id = desk.session, None
+    if incoming.reply_to is not None:
+        part = part_of_message(session, incoming.chat_id, incoming.reply_to)
+        post = None if part else post_of_message(session, incoming.chat_id, incoming.reply_to)
+        incident_id = part.incident_id if part else post.incident_id if post else None
+    if incident_id is None and incoming.media_group_id:
+        sibling = part_of_album(session, incoming.chat_id, incoming.media_group_id)
+        incident_id = sibling.incident_id if sibling else None
+    return lock(session, incident_id) if incident_id is not None else None
+
+
+def reply(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> bool:
+    """Take a reply in. False when it is none of this person's business, or was taken in before."""
+    if part_of_message(desk.session, incoming.chat_id, incoming.message_id) is not None:
+        return False
+    held = roles(actor, matter(incident))
+    if incoming.media and Role.UNIT in held:
+        return _after_photo(desk, actor, incident, incoming)
+    own = incoming.visitor.user_id == incident.author_id and incoming.chat_id == incident.chat_id
+    if own and incident.status == Status.DRAFT:
+        join(desk, incident, incoming)
+        return True
+    if may(actor, Act.COMMENT, matter(incident), desk.now) is not None:
+        return False
+    role = next(role for role in (Role.UNIT, Role.SECRETARY, Role.REPORTER, Role.MERCHANT, Role.STREET) if role in held)
+    remember(desk, incoming.visitor)
+    desk.session.add(make_part(desk, incident, incoming, "remark"))
+    carry_out(desk, incident, Step(Act.COMMENT, actor, role, what=incoming.text))
+    return True
+
+
+def _after_photo(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> bool:
+    """A picture of the unit's own work: it resolves; a second one (an album) only joins the first."""
+    remember(desk, incoming.visitor)
+    allowed = may(actor, Act.RESOLVE, matter(incident), desk.now) is None
+    role = "after" if allowed or incident.status == Status.RESOLVED else "remark"
+    desk.session.add(make_part(desk, incident, incoming, role))
+    if allowed:
+        carry_out(desk, incident, Step(Act.RESOLVE, actor, Role.UNIT, what=incoming.text))
+    else:
+        post_up(desk, incident)
+    return True

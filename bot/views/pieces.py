@@ -1,0 +1,127 @@
+"""The lines that cards are made of: headline, facts, limits, status, remarks, pictures."""
+
+from datetime import datetime
+
+from bot.domain.acts import ANSWERS, Act, Status
+from bot.domain.words import N_
+from bot.views.content import Button, Screen, shorten
+from bot.views.sentences import category_name, clock_time, left, light, reason_name, span, status_name, where
+from storage.scenes import Scene
+
+WORDS = 300
+"""Most of the reporter's words on a card; the whole stands in the history."""
+
+
+def headline(screen: Screen, scene: Scene) -> str:
+    incident = scene.incident
+    number = incident.number or screen.speech.tell(N_("Draft"))
+    return f"{light(incident)} <b>{number}</b> {category_name(screen.speech, incident.category)}"
+
+
+def facts(screen: Screen, scene: Scene) -> list[str]:
+    speech, found = screen.speech, []
+    place = where(scene)
+    if place:
+        found.append("📍 " + speech.say("{place}", place=place))
+    if scene.words:
+        found.append("💬 " + speech.say("“{words}”", words=shorten(scene.words, WORDS)))
+    if any(part.unreadable for part in scene.parts):
+        found.append(speech.say(N_("A picture could not be read; the original is in the group.")))
+    return found
+
+
+def deadline_lines(screen: Screen, scene: Scene) -> list[str]:
+    incident, speech = scene.incident, screen.speech
+    if incident.status not in (Status.DISPATCHED, Status.ACCEPTED) or incident.repair_due is None:
+        return []
+
+    def at(label: str, due: datetime) -> str:
+        return speech.tell(label) + " " + clock_time(due, screen.now, screen.zone)
+
+    pieces = []
+    if incident.status == Status.DISPATCHED and incident.accept_due:
+        pieces.append(at(N_("accept"), incident.accept_due))
+    if incident.safe_due and not incident.safe_at:
+        pieces.append(at(N_("make safe"), incident.safe_due))
+    pieces.append(at(N_("repair"), incident.repair_due))
+    return ["⏱ " + " · ".join(pieces) + speech.say(" ({left})", left=left(speech, incident.repair_due, screen.now))]
+
+
+def status_line(screen: Screen, scene: Scene) -> str:
+    incident, speech = scene.incident, screen.speech
+    pieces = [status_name(speech, incident.status)]
+    if scene.unit is not None:
+        pieces.append(speech.say("{name}", name=scene.unit.name))
+    if incident.safe_at is not None and incident.status == Status.ACCEPTED:
+        pieces.append(speech.say("made safe {time}", time=clock_time(incident.safe_at, screen.now, screen.zone)))
+    if incident.filed_at and incident.resolved_at and incident.status in (Status.RESOLVED, Status.CLOSED):
+        pieces.append(speech.say("took {span}", span=span(speech, incident.resolved_at - incident.filed_at)))
+    return speech.say("Status: ") + " · ".join(pieces)
+
+
+def sent_back(screen: Screen, scene: Scene) -> list[str]:
+    """A unit that must work again is told why."""
+    back = next((event for event in reversed(scene.events) if event.act in (Act.SEND_BACK, Act.REOPEN)), None)
+    if back is None or scene.incident.rework + scene.incident.reopened == 0:
+        return []
+    if back.act == Act.REOPEN:
+        return ["↩ " + screen.speech.say(N_("Reopened by the secretary."))]
+    reason = reason_name(screen.speech, back.act, back.reason)
+    return ["↩ " + screen.speech.say(N_("Sent back: {reason}"), reason=reason)]
+
+
+def last_remark(screen: Screen, scene: Scene) -> str:
+    remark = next((event for event in reversed(scene.events) if event.act == Act.COMMENT and event.what), None)
+    if remark is None:
+        return ""
+    who = scene.unit.name if remark.role == "unit" and scene.unit else role_name(screen, remark.role)
+    return "✎ " + screen.speech.say("{who}: {words}", who=who, words=shorten(remark.what, WORDS // 2))
+
+
+def role_name(screen: Screen, role: str) -> str:
+    """People by what they are, not by their name."""
+    names = {"secretary": N_("secretary"), "reporter": N_("reporter"), "merchant": N_("a merchant"), "unit": N_("unit")}
+    return screen.speech.tell(names.get(role, N_("street office")))
+
+
+def answers_counted(screen: Screen, scene: Scene) -> str:
+    given = [answer.answer for answer in scene.answers if answer.round == scene.incident.rework]
+    return " · ".join(f"{screen.speech.tell(text)} {given.count(key)}" for key, text in ANSWERS.items() if key in given)
+
+
+def refusals(screen: Screen, scene: Scene) -> str:
+    names = [unit_name(scene, unit_id) for unit_id in scene.incident.refused_by]
+    return screen.speech.say(N_("Not theirs, they said: {names}"), names="、".join(names)) if names else ""
+
+
+def unit_name(scene: Scene, unit_id: int) -> str:
+    return next((unit.name for unit in scene.units if unit.id == unit_id), "–")
+
+
+def first_picture(scene: Scene) -> tuple[str, ...]:
+    part = next((part for part in scene.reports if not part.unreadable), None)
+    return (f"part:{part.id}",) if part else ()
+
+
+def pair_picture(scene: Scene) -> tuple[str, ...]:
+    """Before and after side by side; only one of them where there is only one."""
+    before = next((part for part in scene.reports if not part.unreadable), None)
+    after = next((part for part in reversed(scene.afters) if not part.unreadable), None)
+    if before and after:
+        return (f"pair:{before.id}:{after.id}",)
+    single = after or before
+    return (f"part:{single.id}",) if single else ()
+
+
+def map_row(screen: Screen, scene: Scene) -> tuple[tuple[Button, ...], ...]:
+    incident = scene.incident
+    if incident.latitude is None or incident.longitude is None:
+        return ()
+    lat, lon = f"{incident.latitude:.6f}", f"{incident.longitude:.6f}"
+    # Chinese readers open a Chinese map; it is told that the point is GPS, or it would be off by 500 metres.
+    url = (
+        f"https://uri.amap.com/marker?position={lon},{lat}&coordinate=wgs84"
+        if screen.speech.language == "zh"
+        else f"https://www.openstreetmap.org/?mlat={lat}&mlon={lon}#map=18/{lat}/{lon}"
+    )
+    return ((Button("🗺 " + screen.speech.tell(N_("Map")), url=url),),)

@@ -1,0 +1,37 @@
+"""What a button says when it is pressed: a short typed line that fits Telegram's 64 bytes."""
+
+from dataclasses import dataclass
+
+from bot.domain.acts import Act
+
+
+@dataclass(frozen=True)
+class Press:
+    """`kind`: act, menu (choices on this card), open (a card of its own), page (of a list), bind (a chat)."""
+
+    kind: str
+    incident: int = 0
+    name: str = ""
+    choice: str = ""
+
+
+_LETTERS = {"act": "a", "menu": "m", "open": "o", "page": "p", "bind": "b"}
+_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
+
+
+def pack(press: Press) -> str:
+    data = f"{_LETTERS[press.kind]}:{press.incident}:{press.name}:{press.choice}"
+    if len(data.encode()) > 64:
+        raise ValueError(f"a button's data is over 64 bytes: {data}")
+    return data
+
+
+def unpack(data: str) -> Press | None:
+    """The press, or None for data that this bot never wrote."""
+    pieces = data.split(":", 3)
+    if len(pieces) != 4 or pieces[0] not in _KINDS or not pieces[1].isdigit() or len(pieces[1]) > 15:
+        return None
+    press = Press(_KINDS[pieces[0]], int(pieces[1]), pieces[2], pieces[3])
+    if press.kind == "act" and press.name not in set(Act):
+        return None
+    return press

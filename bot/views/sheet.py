@@ -1,0 +1,40 @@
+"""An incident's card on demand: the whole of it, in whatever chat somebody asks."""
+
+from bot.domain.acts import Act, Status
+from bot.views import keyboard
+from bot.views.content import Button, Content, Gone, Screen, Shape
+from bot.views.history import history_lines
+from bot.views.pieces import (
+    deadline_lines,
+    facts,
+    first_picture,
+    headline,
+    map_row,
+    pair_picture,
+    refusals,
+    status_line,
+)
+from storage.scenes import Scene
+from storage.tables import Post
+
+
+def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
+    """An incident's card on demand (/i, a line of a list), with the acts of whoever's chat it is."""
+    if not post.args.get("newest", True):
+        return Gone(headline(screen, scene))
+    menu, role = str(post.args.get("menu", "")), str(post.args.get("role", ""))
+    lines = [headline(screen, scene), *facts(screen, scene), *deadline_lines(screen, scene)]
+    lines.append(status_line(screen, scene))
+    lines.append(refusals(screen, scene))
+    lines += history_lines(screen, scene)
+    rows: tuple[tuple[Button, ...], ...] = ()
+    if role == "office":
+        rows = keyboard.office_rows(screen, scene, menu)
+        if scene.incident.status == Status.CLOSED and not rows:
+            rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.REOPEN),),)
+    elif role == "unit":
+        rows = keyboard.unit_rows(screen, scene, menu)
+    elif scene.incident.status == Status.CLOSED and role == "reporter":
+        rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.ASK_REOPEN),),)
+    pictures = pair_picture(scene) if scene.afters else first_picture(scene)
+    return Content("\n".join(filter(None, lines)), map_row(screen, scene) + rows, pictures)

@@ -1,0 +1,43 @@
+"""What a unit's chat shows of an incident: the card, and behind it the rest of an album."""
+
+from bot.domain.acts import WITH_UNIT, Status
+from bot.views import keyboard
+from bot.views.content import Content, Gone, Screen, Shape
+from bot.views.pieces import (
+    deadline_lines,
+    facts,
+    first_picture,
+    headline,
+    last_remark,
+    map_row,
+    sent_back,
+    status_line,
+)
+from storage.scenes import Scene
+from storage.tables import Post
+
+
+def unit_card(screen: Screen, scene: Scene, post: Post) -> Shape:
+    """What a unit needs to go and mend it, and the buttons to say so."""
+    incident = scene.incident
+    if incident.cards != post.seq or incident.unit_id is None or incident.status == Status.DRAFT:
+        return Gone(headline(screen, scene))
+    lines = [headline(screen, scene), *facts(screen, scene)]
+    lines += deadline_lines(screen, scene)
+    lines.append(status_line(screen, scene))
+    if incident.status in (Status.DISPATCHED, Status.ACCEPTED):
+        lines += sent_back(screen, scene)
+    last = last_remark(screen, scene)
+    if last:
+        lines.append(last)
+    rows = map_row(screen, scene) + keyboard.unit_rows(screen, scene, str(post.args.get("menu", "")))
+    return Content("\n".join(lines), rows, first_picture(scene))
+
+
+def album(screen: Screen, scene: Scene, post: Post) -> Shape:
+    """The rest of the pictures, behind their card."""
+    incident = scene.incident
+    rest = tuple(f"part:{part.id}" for part in scene.reports if part.role == "report" and not part.unreadable)[1:]
+    if incident.cards != post.seq or incident.status not in WITH_UNIT:
+        return Gone(headline(screen, scene))
+    return Content("", (), rest, album=True, silent=True)

@@ -1,0 +1,1 @@
+"""What was promised is a row: tables, queries, migrations. The only room with SQL."""

@@ -1,0 +1,118 @@
+"""Queries over communities, their chats and the people in them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from bot.domain.acts import OPEN
+from storage.store import stir
+from storage.tables import Binding, CategoryLimit, Community, District, Incident, Person, Post, Secretary, Shown, Unit
+
+
+def office_of(session: Session, community_id: int) -> Binding | None:
+    """The chat in which the community's secretaries work."""
+    return session.exec(
+        select(Binding).where(Binding.community_id == community_id, Binding.role == "office").limit(1)
+    ).first()
+
+
+def chat_of_unit(session: Session, unit_id: int) -> Binding | None:
+    return session.exec(select(Binding).where(Binding.unit_id == unit_id, Binding.role == "unit").limit(1)).first()
+
+
+def street_of(session: Session, community: Community) -> Community | None:
+    """The parent area that hears what escalates."""
+    if not community.parent:
+        return None
+    return session.exec(select(Community).where(Community.key == community.parent, Community.active)).first()
+
+
+def children_of(session: Session, community: Community) -> list[Community]:
+    return list(session.exec(select(Community).where(Community.parent == community.key, Community.active)).all())
+
+
+def secretary_in(session: Session, user_id: int) -> Sequence[int]:
+    """The communities whose secretary a person is."""
+    return session.exec(
+        select(Secretary.community_id)
+        .join(Community, col(Community.id) == Secretary.community_id)
+        .where(Secretary.user_id == user_id, Community.active)
+    ).all()
+
+
+def secretaries_of(session: Session, community_id: int) -> Sequence[int]:
+    return session.exec(select(Secretary.user_id).where(Secretary.community_id == community_id)).all()
+
+
+def communities(session: Session) -> list[Community]:
+    return list(session.exec(select(Community).where(Community.active).order_by(col(Community.id))).all())
+
+
+def units_of(session: Session, community_id: int) -> list[Unit]:
+    return list(
+        session.exec(select(Unit).where(Unit.community_id == community_id, Unit.active).order_by(col(Unit.id))).all()
+    )
+
+
+def districts_of(session: Session, community_id: int) -> list[District]:
+    return list(
+        session.exec(
+            select(District).where(District.community_id == community_id, District.active).order_by(col(District.id))
+        ).all()
+    )
+
+
+def bindings(session: Session) -> list[Binding]:
+    return list(session.exec(select(Binding).order_by(col(Binding.chat_id))).all())
+
+
+def category_limits(session: Session) -> list[CategoryLimit]:
+    return list(session.exec(select(CategoryLimit)).all())
+
+
+def people(session: Session, user_ids: Sequence[int]) -> list[Person]:
+    return list(session.exec(select(Person).where(col(Person.user_id).in_(user_ids))).all())
+
+
+def rebind(session: Session, old: int, new: int, now: datetime) -> bool:
+    """A group became a supergroup: everything that pointed to its old id points to the new one.
+
+    Returns whether there was anything to rebind; a second call, or a call in the other order, changes nothing.
+    """
+    binding = session.get(Binding, old)
+    if binding is None:
+        return False
+    if session.get(Binding, new) is None:
+        fields = binding.model_dump(exclude={"chat_id", "lost_at"})
+        session.add(Binding(chat_id=new, lost_at=None, **fields))
+    session.delete(binding)
+    session.flush()
+    session.execute(update(Incident).where(col(Incident.chat_id) == old).values(chat_id=new))
+    session.execute(update(Incident).where(col(Incident.author_id) == old).values(author_id=new))
+    # The messages of the old group stay behind and cannot be edited from the new one: what is still open is said
+    # again there, what is over stays over.
+    still_open = select(Incident.id).where(col(Incident.status).in_([str(status) for status in OPEN]))
+    session.execute(
+        update(Post)
+        .where(col(Post.chat_id) == old, col(Post.state) != "gone", col(Post.kind).in_(("card", "line", "office")))
+        .where(col(Post.incident_id).in_(still_open))
+        .values(
+            chat_id=new,
+            state="due",
+            due_at=now,
+            message_ids=[],
+            form="",
+            picture="",
+            digest="",
+            shown=0,
+            thread_id=None,
+            reply_to=None,
+            error="",
+        )
+    )
+    session.execute(update(Post).where(col(Post.chat_id) == old).values(chat_id=new, state="gone", due_at=None))
+    session.execute(delete(Shown).where(col(Shown.chat_id) == old))
+    stir(session, "posts")
+    return True

@@ -1,0 +1,142 @@
+"""Queries over incidents and their parts."""
+
+from collections.abc import Sequence as Row_
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, or_
+from sqlmodel import Session, col, select
+
+from bot.domain.acts import OPEN
+from storage.tables import Incident, Part, Sequence, Shop
+
+
+def lock(session: Session, incident_id: int) -> Incident | None:
+    """The incident as it is now, held until this job commits (PostgreSQL; SQLite writes one at a time anyway)."""
+    return session.exec(
+        select(Incident).where(Incident.id == incident_id).with_for_update().execution_options(populate_existing=True)
+    ).first()
+
+
+def part_of_message(session: Session, chat_id: int, message_id: int) -> Part | None:
+    return session.exec(select(Part).where(Part.chat_id == chat_id, Part.message_id == message_id)).first()
+
+
+def part_of_album(session: Session, chat_id: int, media_group_id: str) -> Part | None:
+    """Any part of an album that came earlier."""
+    return session.exec(
+        select(Part).where(Part.chat_id == chat_id, Part.media_group_id == media_group_id).limit(1)
+    ).first()
+
+
+def gathering(session: Session, chat_id: int, author_id: int, now: datetime) -> Incident | None:
+    """The author's newest incident in this chat that still gathers."""
+    return session.exec(
+        select(Incident)
+        .where(Incident.chat_id == chat_id, Incident.author_id == author_id, col(Incident.gather_until) > now)
+        .where(col(Incident.status).in_(("draft", "filed", "dispatched")))
+        .order_by(col(Incident.id).desc())
+        .limit(1)
+    ).first()
+
+
+def next_number(session: Session, community_id: int, prefix: str, year: int) -> str:
+    """`SD-2026-0042`: the next number of the community in the year."""
+    row = session.exec(
+        select(Sequence).where(Sequence.community_id == community_id, Sequence.year == year).with_for_update()
+    ).first()
+    if row is None:
+        row = Sequence(community_id=community_id, year=year, last=0)
+    row.last += 1
+    session.add(row)
+    return f"{prefix}-{year}-{row.last:04d}"
+
+
+def by_number(session: Session, number: str) -> Incident | None:
+    return session.exec(select(Incident).where(Incident.number == number)).first()
+
+
+def reports_of(session: Session, incident_id: int) -> Row_[Part]:
+    return session.exec(
+        select(Part).where(Part.incident_id == incident_id, Part.role == "report").order_by(col(Part.message_id))
+    ).all()
+
+
+def open_queue(
+    session: Session, communities: Row_[int], unit_id: int | None, skip: int, most: int
+) -> tuple[list[Incident], int]:
+    """Open incidents by urgency (what needs the secretary, then the nearest limit), and how many there are."""
+    wanted: list[Any] = [
+        col(Incident.status).in_([str(status) for status in OPEN]),
+        col(Incident.community_id).in_(communities),
+    ]
+    # A draft that nobody asked about yet is still being gathered: it is no work for anybody.
+    wanted.append(or_(col(Incident.status) != "draft", col(Incident.need) != ""))
+    if unit_id is not None:
+        wanted.append(col(Incident.unit_id) == unit_id)
+    total = session.exec(select(func.count()).select_from(Incident).where(*wanted)).one()
+    far = 1 << 53
+    rows = session.exec(
+        select(Incident)
+        .where(*wanted)
+        .order_by(
+            case((col(Incident.need) != "", 0), else_=1),
+            func.coalesce(Incident.repair_due, far),
+            col(Incident.id),
+        )
+        .offset(skip)
+        .limit(most)
+    ).all()
+    return list(rows), int(total)
+
+
+def find(session: Session, communities: Row_[int], unit_id: int | None, text: str, most: int) -> list[Incident]:
+    """Incidents whose number, place, words or shop contain `text`, newest first."""
+    pattern = f"%{_escaped(text)}%"
+    in_words = select(Part.incident_id).where(col(Part.text).ilike(pattern, escape="\\"))
+    shops = select(Shop.user_id).where(
+        col(Shop.community_id).in_(communities),
+        or_(col(Shop.name).ilike(pattern, escape="\\"), col(Shop.address).ilike(pattern, escape="\\")),
+    )
+    query = select(Incident).where(
+        col(Incident.community_id).in_(communities),
+        Incident.number != None,  # noqa: E711 - SQL
+        or_(
+            col(Incident.number).ilike(pattern, escape="\\"),
+            col(Incident.place).ilike(pattern, escape="\\"),
+            col(Incident.id).in_(in_words),
+            col(Incident.reporter_id).in_(shops),
+        ),
+    )
+    if unit_id is not None:
+        query = query.where(Incident.unit_id == unit_id)
+    return list(session.exec(query.order_by(col(Incident.id).desc()).limit(most)).all())
+
+
+def reported_by(session: Session, user_id: int, most: int) -> list[Incident]:
+    """A person's own reports, newest first, without what turned out to be none."""
+    return list(
+        session.exec(
+            select(Incident)
+            .where(Incident.reporter_id == user_id, Incident.number != None)  # noqa: E711 - SQL
+            .order_by(col(Incident.id).desc())
+            .limit(most)
+        ).all()
+    )
+
+
+def filed_between(session: Session, communities: Row_[int], start: datetime, end: datetime) -> list[Incident]:
+    """Incidents filed in [start, end)."""
+    return list(
+        session.exec(
+            select(Incident).where(
+                col(Incident.community_id).in_(communities),
+                col(Incident.filed_at) >= start,
+                col(Incident.filed_at) < end,
+            )
+        ).all()
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,134 @@
+"""Queries over posts: what is due, what belongs to an incident, which message is whose."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Update, case, delete, func, update
+from sqlmodel import Session, col, select
+
+from storage.store import stir
+from storage.tables import Post, Shown
+
+STILL = ("broken", "gone", "held")
+"""States in which a post waits for somebody, not for time."""
+
+
+def find_post(session: Session, subject: str, chat_id: int, kind: str, seq: int = 0) -> Post | None:
+    return session.exec(
+        select(Post).where(
+            Post.subject == subject,
+            Post.channel == "telegram",
+            Post.chat_id == chat_id,
+            Post.kind == kind,
+            Post.seq == seq,
+        )
+    ).first()
+
+
+def latest_seq(session: Session, subject: str, chat_id: int, kind: str) -> int:
+    """The highest sequence of such posts, or -1 when there is none."""
+    found = session.exec(
+        select(func.max(Post.seq)).where(Post.subject == subject, Post.chat_id == chat_id, Post.kind == kind)
+    ).one()
+    return -1 if found is None else int(found)
+
+
+def bump(session: Session, incident_id: int, now: datetime) -> None:
+    """Have every post of the incident brought up to date."""
+    session.flush()
+    session.execute(
+        update(Post)
+        .where(col(Post.incident_id) == incident_id, col(Post.state).not_in(("gone",)))
+        .values(
+            wanted=Post.wanted + 1,
+            due_at=case(
+                (col(Post.state).in_(STILL), Post.due_at),
+                (col(Post.due_at) > now, Post.due_at),
+                else_=now,
+            ),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
+
+
+def bump_post(session: Session, post: Post, now: datetime) -> None:
+    """Have one post brought up to date."""
+    post.wanted += 1
+    if post.state not in STILL:
+        post.due_at = now
+    session.add(post)
+    stir(session, "posts")
+
+
+def due_posts(session: Session, now: datetime, busy: Iterable[int], most: int) -> list[Post]:
+    """Posts to look at now, dangerous first, leaving out chats in `busy`."""
+    query = select(Post).where(col(Post.due_at) <= now)
+    skipped = tuple(busy)
+    if skipped:
+        query = query.where(col(Post.chat_id).not_in(skipped))
+    return list(session.exec(query.order_by(col(Post.urgent).desc(), col(Post.due_at), col(Post.id)).limit(most)).all())
+
+
+def next_due(session: Session) -> datetime | None:
+    """The moment at which the next post is due, or None."""
+    found: datetime | None = session.exec(select(func.min(Post.due_at))).one()
+    return found
+
+
+def waiting_cards(session: Session, chat_id: int) -> int:
+    """How many first sends of cards wait in one chat."""
+    found = session.exec(
+        select(func.count()).where(
+            Post.chat_id == chat_id,
+            Post.kind == "card",
+            Post.shown == 0,
+            col(Post.state).in_(("due", "held")),
+        )
+    ).one()
+    return int(found)
+
+
+def post_of_message(session: Session, chat_id: int, message_id: int) -> Post | None:
+    """The post that a message of the bot's belongs to."""
+    shown = session.get(Shown, (chat_id, message_id))
+    return session.get(Post, shown.post_id) if shown else None
+
+
+def remember_messages(session: Session, post_id: int, chat_id: int, message_ids: Iterable[int]) -> None:
+    for message_id in message_ids:
+        session.merge(Shown(chat_id=chat_id, message_id=message_id, post_id=post_id))
+
+
+def forget_messages(session: Session, post_id: int) -> None:
+    session.execute(delete(Shown).where(col(Shown.post_id) == post_id))
+
+
+def release_leases(session: Session, now: datetime) -> int:
+    """At start: what the last process was sending has an unknown outcome; it is sent again and counted."""
+    return _changed(
+        session, update(Post).where(col(Post.state) == "sending").values(state="unknown", due_at=now, lease=None)
+    )
+
+
+def revive(session: Session, chat_id: int, now: datetime) -> int:
+    """The bot is back in a chat: what was refused there is tried again."""
+    stir(session, "posts")
+    return _changed(
+        session,
+        update(Post)
+        .where(col(Post.chat_id) == chat_id, col(Post.state) == "broken")
+        .values(state="due", due_at=now, attempts=0, error=""),
+    )
+
+
+def _changed(session: Session, statement: Update) -> int:
+    """How many rows the statement changed."""
+    result: Any = session.execute(statement)
+    return int(result.rowcount)
+
+
+def count_states(session: Session) -> dict[str, int]:
+    rows: Any = session.execute(select(Post.state, func.count()).group_by(Post.state))
+    return {state: int(number) for state, number in rows}
