@@ -11,6 +11,14 @@ from storage.store import stir
 from storage.tables import Binding, CategoryLimit, Community, District, Incident, Person, Post, Secretary, Shown, Unit
 
 
+def known_chat(session: Session, chat_id: int) -> Binding | None:
+    """What the chat is bound to, or None. A chat of a community that was put to rest is bound to nothing."""
+    binding = session.get(Binding, chat_id)
+    if binding is None or not session.get_one(Community, binding.community_id).active:
+        return None
+    return binding
+
+
 def office_of(session: Session, community_id: int) -> Binding | None:
     """The chat in which the community's secretaries work."""
     return session.exec(

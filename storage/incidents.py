@@ -125,14 +125,19 @@ def reported_by(session: Session, user_id: int, most: int) -> list[Incident]:
     )
 
 
-def filed_between(session: Session, communities: Row_[int], start: datetime, end: datetime) -> list[Incident]:
-    """Incidents filed in [start, end)."""
+def counted_since(session: Session, communities: Row_[int], start: datetime) -> list[Incident]:
+    """Incidents that count in a period from `start`: filed, due, dismissed or ended in it, or still open."""
     return list(
         session.exec(
             select(Incident).where(
                 col(Incident.community_id).in_(communities),
-                col(Incident.filed_at) >= start,
-                col(Incident.filed_at) < end,
+                col(Incident.status).not_in(("void", "merged", "draft")),
+                or_(
+                    col(Incident.filed_at) >= start,
+                    col(Incident.closed_at) >= start,
+                    col(Incident.repair_due) >= start,
+                    col(Incident.status).in_(("filed", "dispatched", "accepted", "resolved")),
+                ),
             )
         ).all()
     )

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Update, case, delete, func, update
+from sqlalchemy import Update, case, delete, func, literal, update
+from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from storage.store import stir
 from storage.tables import Post, Shown
+from storage.types import Instant
 
 STILL = ("broken", "gone", "held")
 """States in which a post waits for somebody, not for time."""
@@ -24,6 +26,14 @@ def find_post(session: Session, subject: str, chat_id: int, kind: str, seq: int 
             Post.seq == seq,
         )
     ).first()
+
+
+def posts_of(session: Session, incident_id: int) -> dict[tuple[str, int, int], tuple[int, str]]:
+    """(kind, chat, sequence) → (id, state) of the incident's posts."""
+    rows = session.execute(
+        sa_select(Post.kind, Post.chat_id, Post.seq, Post.id, Post.state).where(col(Post.incident_id) == incident_id)  # type: ignore[call-overload]
+    )
+    return {(kind, chat_id, seq): (post_id, state) for kind, chat_id, seq, post_id, state in rows}
 
 
 def latest_seq(session: Session, subject: str, chat_id: int, kind: str) -> int:
@@ -45,8 +55,21 @@ def bump(session: Session, incident_id: int, now: datetime) -> None:
             due_at=case(
                 (col(Post.state).in_(STILL), Post.due_at),
                 (col(Post.due_at) > now, Post.due_at),
-                else_=now,
+                else_=literal(now, Instant()),
             ),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
+
+
+def return_post(session: Session, post_id: int, now: datetime) -> None:
+    """A post that had gone is called for again (an act was undone): it is sent anew."""
+    session.execute(
+        update(Post)
+        .where(col(Post.id) == post_id)
+        .values(
+            state="due", due_at=now, shown=0, message_ids=[], form="", picture="", digest="", wanted=Post.wanted + 1
         )
         .execution_options(synchronize_session=False)
     )
@@ -62,9 +85,11 @@ def bump_post(session: Session, post: Post, now: datetime) -> None:
     stir(session, "posts")
 
 
-def due_posts(session: Session, now: datetime, busy: Iterable[int], most: int) -> list[Post]:
-    """Posts to look at now, dangerous first, leaving out chats in `busy`."""
+def due_posts(session: Session, now: datetime, busy: Iterable[int], most: int, only: int | None = None) -> list[Post]:
+    """Posts to look at now, dangerous first, leaving out chats in `busy`; or those of the chat `only`."""
     query = select(Post).where(col(Post.due_at) <= now)
+    if only is not None:
+        query = query.where(Post.chat_id == only)
     skipped = tuple(busy)
     if skipped:
         query = query.where(col(Post.chat_id).not_in(skipped))
@@ -88,6 +113,17 @@ def waiting_cards(session: Session, chat_id: int) -> int:
         )
     ).one()
     return int(found)
+
+
+def held_cards(session: Session, chat_id: int, most: int) -> list[int]:
+    """Incidents whose cards wait behind the chat's list, oldest first."""
+    rows = session.exec(
+        select(Post.incident_id)
+        .where(Post.chat_id == chat_id, Post.kind == "card", Post.state == "held")
+        .order_by(col(Post.id))
+        .limit(most)
+    ).all()
+    return [row for row in rows if row is not None]
 
 
 def post_of_message(session: Session, chat_id: int, message_id: int) -> Post | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bot.sandbox import acting, requests, staging
+from bot.sandbox import posting, pressing, requests, staging, switches, wishes
 from bot.sandbox.platform import Platform
 from bot.sandbox.refusals import Mistake, Refusal
 from bot.sandbox.views import bot_view, chat_view, message_view, person_view
@@ -68,7 +68,7 @@ class Control:
         platform = self._platform
         asked = requests.query(request)
         eyes = _eyes(platform, asked)
-        limit = acting.integer(asked, "limit") if "limit" in asked else SHOWN_OF_A_CHAT
+        limit = wishes.integer(asked, "limit") if "limit" in asked else SHOWN_OF_A_CHAT
         chats = [chat for chat in platform.world.chats.values() if eyes is None or _open_to(chat, eyes)]
         return _json(
             {
@@ -109,23 +109,23 @@ class Control:
         strange = next((field for field, _ in files if field != "photo"), None)
         if strange is not None:
             raise Mistake(f'files come in the field "photo", not {strange!r}')
-        return _json(await acting.send(self._platform, fields, [upload for _, upload in files]))
+        return _json(await posting.send(self._platform, fields, [upload for _, upload in files]))
 
     async def _press(self, request: web.BaseRequest) -> web.StreamResponse:
-        return _json(await acting.press(self._platform, await requests.read_object(request)))
+        return _json(await pressing.press(self._platform, await requests.read_object(request)))
 
     async def _clock(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = requests.query(request)
         clock = self._platform.clock
         if "after" in asked:
-            after = acting.number(asked["after"], "after")
-            timeout = acting.number(asked.get("timeout", 25), "timeout")
+            after = wishes.number(asked["after"], "after")
+            timeout = wishes.number(asked.get("timeout", 25), "timeout")
             await clock.differing(after, min(timeout, LONGEST_WAIT))
         return _json({"offset": clock.offset, "now": clock.now()})
 
     async def _calls(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = requests.query(request)
-        since = acting.integer(asked, "since") if "since" in asked else 0
+        since = wishes.integer(asked, "since") if "since" in asked else 0
         return _json(self._platform.calls.since(since))
 
     def _file(self, file_id: str) -> web.StreamResponse:
@@ -141,7 +141,7 @@ _SHOWABLE: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gi
 
 
 def _eyes(platform: Platform, asked: Wish) -> int | None:
-    return acting.person_of(platform, asked).id if asked.get("as") else None
+    return wishes.person_of(platform, asked).id if asked.get("as") else None
 
 
 def _open_to(chat: Chat, person: int) -> bool:
@@ -168,46 +168,18 @@ def _json(answer: Wish, status: int = 200) -> web.Response:
     )
 
 
-def _wind(platform: Platform, wish: Wish) -> Wish:
-    if "advance" not in wish:
-        raise Mistake('"advance" is missing: the seconds to wind forward')
-    platform.clock.advance(acting.number(wish["advance"], "advance"))
-    platform.tell_clock()
-    return {"offset": platform.clock.offset, "now": platform.clock.now()}
-
-
-def _order_fault(platform: Platform, wish: Wish) -> Wish:
-    platform.faults.order(wish)
-    return {"ordered": len(platform.faults.ordered)}
-
-
-def _clear_faults(platform: Platform, wish: Wish) -> Wish:
-    platform.faults.ordered.clear()
-    return {"ordered": 0}
-
-
-def _enforce(platform: Platform, wish: Wish) -> Wish:
-    platform.limits.enforced = acting.flag(wish.get("enforce", True))
-    return {"enforce": platform.limits.enforced}
-
-
-def _allow_ephemeral(platform: Platform, wish: Wish) -> Wish:
-    platform.ephemeral_allowed = acting.flag(wish.get("allowed", True))
-    return {"allowed": platform.ephemeral_allowed}
-
-
 _ACTS: Final[tuple[tuple[str, str, Act], ...]] = (
-    ("POST", "edit", acting.edit),
-    ("POST", "clock", _wind),
+    ("POST", "edit", posting.edit),
+    ("POST", "clock", switches.wind),
     ("POST", "membership", staging.membership),
     ("POST", "chat", staging.found_chat),
     ("POST", "join", staging.join),
     ("POST", "migrate", staging.migrate),
     ("POST", "member", staging.add_member),
-    ("POST", "fault", _order_fault),
-    ("DELETE", "fault", _clear_faults),
-    ("POST", "limits", _enforce),
-    ("POST", "ephemeral", _allow_ephemeral),
+    ("POST", "fault", switches.order_fault),
+    ("DELETE", "fault", switches.clear_faults),
+    ("POST", "limits", switches.enforce),
+    ("POST", "ephemeral", switches.allow_ephemeral),
     (
         "GET",
         "violations",

@@ -40,6 +40,7 @@ class Files:
         self._by_id: OrderedDict[str, StoredFile] = OrderedDict()
         self._by_path: dict[str, StoredFile] = {}
         self._bytes = 0
+        self._sharing: dict[int, int] = {}  # how many files share one bytes object
         self._count = 0
 
     def photo(self, renditions: Sequence[Rendition]) -> list[dict[str, Any]]:
@@ -134,9 +135,20 @@ class Files:
         )
         self._by_id[stored.file_id] = stored
         self._by_path[stored.path] = stored
-        self._bytes += len(content)
+        self._count_bytes(content, 1)
         while self._bytes > MOST_BYTES and len(self._by_id) > 1:
             _, oldest = self._by_id.popitem(last=False)
             del self._by_path[oldest.path]
-            self._bytes -= len(oldest.content)
+            self._count_bytes(oldest.content, -1)
         return stored
+
+    def _count_bytes(self, content: bytes, by: int) -> None:
+        before = self._sharing.get(id(content), 0)
+        after = before + by
+        if before == 0:
+            self._bytes += len(content)
+        if after:
+            self._sharing[id(content)] = after
+        else:
+            del self._sharing[id(content)]
+            self._bytes -= len(content)

@@ -22,7 +22,7 @@ STATIC: Final = Path(__file__).with_name("static")
 
 
 class Sandbox:
-    """The emulator: one world, one HTTP server."""
+    """The emulator: one world, one HTTP server. Once stopped it stays stopped; its world went with it."""
 
     def __init__(self, world: Path | None = None, *, limits: bool = True, ephemeral: bool = True) -> None:
         self._platform = Platform(world, limits=limits, ephemeral=ephemeral)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.sandbox.acting import chat_of, flag, integer, person_of
 from bot.sandbox.platform import Platform
 from bot.sandbox.refusals import Mistake
 from bot.sandbox.views import chat_view
+from bot.sandbox.wishes import Wish, chat_of, flag, integer, person_of
 from bot.sandbox.world import PRESENT, Chat, topics
-
-Wish = dict[str, Any]
 
 _STATUSES = ("administrator", "member", "left", "kicked")
 

@@ -29,7 +29,7 @@ class Updates:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._queue: deque[Queued] = deque()
-        self._presses = 0
+        self._presses: deque[float] = deque()  # when each queued press was made, oldest first
         self._next_id = int(time.time())
         self._allowed: frozenset[str] | None = None
         self._waiting: asyncio.Future[bool] | None = None
@@ -57,8 +57,10 @@ class Updates:
             return
         number = self._next_id
         self._next_id = number + 1
-        self._presses += kind == "callback_query"
-        self._queue.append((number, kind, self._clock.now(), {"update_id": number, kind: content}))
+        now = self._clock.now()
+        if kind == "callback_query":
+            self._presses.append(now)
+        self._queue.append((number, kind, now, {"update_id": number, kind: content}))
         self._wake(True)
         if self.on_push is not None:
             self.on_push()
@@ -95,7 +97,7 @@ class Updates:
     def clear(self) -> None:
         """Drop all that is pending."""
         self._queue.clear()
-        self._presses = 0
+        self._presses.clear()
 
     def close(self) -> None:
         """End the open poll with an empty answer, and every later one."""
@@ -126,7 +128,8 @@ class Updates:
             self._waiting.set_result(undisturbed)
 
     def _pop(self) -> None:
-        self._presses -= self._queue.popleft()[1] == "callback_query"
+        if self._queue.popleft()[1] == "callback_query":
+            self._presses.popleft()
 
     def _drop_stale(self) -> None:
         if not self._queue:
@@ -134,8 +137,7 @@ class Updates:
         now = self._clock.now()
         while self._queue and now - self._queue[0][2] > UPDATE_LIFE:
             self._pop()
-        if self._presses and any(now - at > PRESS_LIFE for _, kind, at, _ in self._queue if kind == "callback_query"):
-            self._queue = deque(
-                queued for queued in self._queue if queued[1] != "callback_query" or now - queued[2] <= PRESS_LIFE
-            )
-            self._presses = sum(queued[1] == "callback_query" for queued in self._queue)
+        if self._presses and now - self._presses[0] > PRESS_LIFE:
+            kept = [queued for queued in self._queue if queued[1] != "callback_query" or now - queued[2] <= PRESS_LIFE]
+            self._queue = deque(kept)
+            self._presses = deque(at for _, kind, at, _ in kept if kind == "callback_query")

@@ -79,11 +79,13 @@ class Webhook:
         """Post no more."""
         self.url = ""
         self._updates.on_push = None
-        if self._posting is not None:
-            self._posting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._posting
-            self._posting = None
+        posting, self._posting = self._posting, None
+        if posting is not None:
+            posting.cancel()
+            # A webhook's own answer may ask for deleteWebhook; a task cannot wait for itself.
+            if posting is not asyncio.current_task():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await posting
 
     async def _post_all(self, url: str) -> None:
         headers = {"X-Telegram-Bot-Api-Secret-Token": self._secret} if self._secret else {}

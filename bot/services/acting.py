@@ -11,7 +11,7 @@ from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor, Refusal, may, roles
 from bot.services import filing, intake
 from bot.services.desk import Desk
-from bot.services.drafting import unanswered
+from bot.services.drafting import ANSWER_WITHIN
 from bot.services.lifecycle import Step, carry_out, restore
 from bot.services.people import matter
 from bot.services.posting import post_up
@@ -19,6 +19,7 @@ from bot.speech import Speech
 from bot.views.sentences import act_told, status_name
 from storage.incidents import lock
 from storage.tables import Answer, Community, Event, Incident, Part, Unit
+from storage.timers import set_timer
 
 QUIET = (str(Act.COMMENT), str(Act.SAY_FIXED), "edited", "caught")
 """Entries of the history that change nothing."""
@@ -169,9 +170,8 @@ def _undo(desk: Desk, actor: Actor, incident: Incident, speech: Speech) -> Told:
     restore(desk, incident, event, actor)
     if event.act == Act.RESOLVE:
         _withdraw_proof(desk, incident, event)
-    if incident.status == Status.DRAFT and incident.prompted:
-        incident.gather_until = desk.now
-        unanswered(desk, incident)
+    if incident.status == Status.DRAFT:
+        set_timer(desk.session, incident.ident, "answer", desk.now + ANSWER_WITHIN)
     return Told(speech.tell("Taken back."))
 
 

@@ -25,6 +25,7 @@ class Ground:
     workdays: Workdays
     operators: frozenset[int] = frozenset()
     public_url: str = ""
+    bot_username: str = ""
 
 
 @dataclass

@@ -22,7 +22,7 @@ UNDO = timedelta(seconds=UNDO_SECONDS)
 
 # The columns an act may change, and so those that a minute's undo puts back. A number, once given, stays given.
 CHANGING = frozenset(
-    [
+    {
         "status",
         "category",
         "unit_id",
@@ -42,7 +42,7 @@ CHANGING = frozenset(
         "reopened",
         "breached",
         "need",
-    ]
+    }
 )
 
 

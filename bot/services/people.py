@@ -8,9 +8,6 @@ from bot.services.desk import Desk
 from storage import chats
 from storage.tables import Binding, Community, Incident, Person, Unit
 
-ANONYMOUS_ADMIN = 1087968824
-"""Telegram's stand-in for an administrator who writes in the name of the group."""
-
 
 @dataclass(frozen=True)
 class Visitor:

@@ -14,7 +14,7 @@ from bot.domain.acts import Status
 from bot.domain.categories import CATEGORIES
 from bot.services.desk import Desk
 from storage import chats
-from storage.posts import bump, bump_post, latest_seq
+from storage.posts import bump, bump_post, latest_seq, posts_of, return_post
 from storage.store import stir
 from storage.tables import Binding, Incident, Part, Post
 
@@ -42,14 +42,16 @@ def post_up(desk: Desk, incident: Incident, fresh: bool = False) -> None:
     """Have every message of the incident exist and be brought up to date. `fresh`: it was filed in this transaction
     and cannot have posts yet."""
     session = desk.session
-    existing: set[tuple[str, int, int]] = set()
+    existing: dict[tuple[str, int, int], tuple[int, str]] = {}
     if not fresh:
-        rows = session.exec(select(Post.kind, Post.chat_id, Post.seq).where(Post.incident_id == incident.id)).all()
-        existing = {(kind, chat_id, seq) for kind, chat_id, seq in rows}
+        existing = posts_of(session, incident.ident)
         if existing:
             bump(session, incident.ident, desk.now)
     for call in _calls(desk, incident):
-        if (call.kind, call.chat_id, call.seq) not in existing:
+        post_id, state = existing.get((call.kind, call.chat_id, call.seq), (0, ""))
+        if state == "gone":
+            return_post(session, post_id, desk.now)
+        elif not state:
             add_post(
                 desk,
                 incident,
@@ -95,7 +97,7 @@ def dangerous(incident: Incident) -> bool:
 def _calls(desk: Desk, incident: Incident) -> Iterator[Call]:
     in_chat = incident.message_id > 0
     if in_chat:
-        yield Call("reaction", incident.chat_id)
+        yield Call("reaction", incident.chat_id, reply_to=incident.message_id)
     if incident.number is not None and incident.chat_id < 0:
         yield Call(
             "line", incident.chat_id, thread_id=incident.thread_id, reply_to=incident.message_id if in_chat else None

@@ -62,7 +62,18 @@ class Gone:
         return "gone"
 
 
-Shape = Content | Reaction | Gone
+@dataclass(frozen=True)
+class Menu:
+    """The commands a chat offers: (name, what it does)."""
+
+    commands: tuple[tuple[str, str], ...]
+
+    @property
+    def digest(self) -> str:
+        return f"menu:{self.commands}"
+
+
+Shape = Content | Reaction | Gone | Menu
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,10 @@ function sizeOf(bytes) {
 
 export function file(held) {
   const image = (held.mime_type ?? "").startsWith("image/") && held.mime_type !== "image/svg+xml";
+  const kind = held.mime_type?.split("/")[1]?.toUpperCase();
   const words = element("span.file-words", {},
     element("span.file-name", {}, held.file_name ?? word("file")),
-    element("span.file-note", {}, [held.mime_type?.split("/")[1]?.toUpperCase(), sizeOf(held.file_size)].filter(Boolean).join(" · ")));
+    element("span.file-note", {}, [kind, sizeOf(held.file_size)].filter(Boolean).join(" · ")));
   return element("a.file", {
     href: fileAddress(held.file_id), download: held.file_name ?? "file", target: "_blank", rel: "noopener",
   }, image

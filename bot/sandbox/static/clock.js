@@ -45,9 +45,8 @@ export function draw() {
   face.dateTime = new Date(at * 1000).toISOString();
   const show = (node, text) => { if (node.textContent !== text) node.textContent = text; };
   show(face.querySelector(".clock-day"), dayOf(at));
-  const [hour, minute, second] = format(at, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).split(":");
-  show(face.querySelector(".clock-minutes"), `${hour}:${minute}`);
-  show(face.querySelector(".clock-seconds"), `:${second}`);
+  show(face.querySelector(".clock-minutes"), timeOf(at));
+  show(face.querySelector(".clock-seconds"), `:${String(Math.floor(at % 60)).padStart(2, "0")}`);
   const wound = document.querySelector(".clock-wound");
   wound.hidden = offset < 60;
   show(wound, word("wound", span(offset)));

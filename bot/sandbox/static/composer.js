@@ -3,12 +3,13 @@
 
 import * as api from "./api.js";
 import { summary } from "./attachment.js";
+import { imagesIn } from "./drop.js";
 import { element, icon } from "./element.js";
 import { menu } from "./menu.js";
 import { senderOf } from "./message.js";
 import { word } from "./words.js";
 
-export const SAMPLES = [["cover", "🕳️"], ["fixed", "✅"], ["obstruction", "📦"], ["bikes", "🚲"], ["rubbish", "🗑️"], ["light", "💡"]];
+const SAMPLES = Object.entries({ cover: "🕳️", fixed: "✅", obstruction: "📦", bikes: "🚲", rubbish: "🗑️", light: "💡" });
 const HERE = { latitude: 30.6777, longitude: 121.0149 };
 
 export class Composer {
@@ -16,7 +17,7 @@ export class Composer {
   #mode = null;         // {kind: "reply" | "edit", message}
   #busy = false;
 
-  /** `identity()` → {as, chat, anonymous}; `lastOwn()` → the own message that ArrowUp corrects; `onSent()` after each success. */
+  /** `identity()` → {as, chat, anonymous}; `lastOwn()` → the message that ArrowUp corrects; `onSent()` after each success. */
   constructor(form, { identity, lastOwn, onSent }) {
     this.identity = identity;
     this.onSent = onSent;
@@ -47,7 +48,8 @@ export class Composer {
 
   /** Own pictures: chosen, pasted or dropped. */
   add(files) {
-    this.#stage(files.filter((file) => file.type.startsWith("image/")).map((file) => ({ file, address: URL.createObjectURL(file) })));
+    const images = files.filter((file) => file.type.startsWith("image/"));
+    this.#stage(images.map((file) => ({ file, address: URL.createObjectURL(file) })));
   }
 
   reply(message) { this.#setMode({ kind: "reply", message }); }
@@ -159,12 +161,20 @@ export class Composer {
     if (!this.#mode) return;
     const { kind, message } = this.#mode;
     this.about.querySelector("use").setAttribute("href", `#i-${kind}`);
-    this.about.querySelector(".about-title").textContent = kind === "edit" ? word("editing") : word("replyTo", senderOf(message).name);
+    const title = kind === "edit" ? word("editing") : word("replyTo", senderOf(message).name);
+    this.about.querySelector(".about-title").textContent = title;
     this.about.querySelector(".about-text").textContent = summary(message);
   }
 
   #stage(pieces) {
     this.#pieces.push(...pieces);
+    this.#drawStrip();
+    this.text.focus();
+  }
+
+  #unstage(piece) {
+    if (piece.address) URL.revokeObjectURL(piece.address);
+    this.#pieces = this.#pieces.filter((other) => other !== piece);
     this.#drawStrip();
     this.text.focus();
   }
@@ -175,13 +185,9 @@ export class Composer {
       const name = piece.sample ? word(piece.sample) : piece.file.name || word("photo");
       const look = piece.sample ? element("span.strip-sample", {}, element("span", { "aria-hidden": "true" }, piece.sign), name)
         : element("img", { src: piece.address, alt: name });
-      const remove = element("button.strip-remove", { type: "button", "aria-label": `${word("remove")} ${name}`, title: word("remove"),
-        onclick: () => {
-          if (piece.address) URL.revokeObjectURL(piece.address);
-          this.#pieces = this.#pieces.filter((other) => other !== piece);
-          this.#drawStrip();
-          this.text.focus();
-        } }, icon("close"));
+      const remove = element("button.strip-remove", {
+        type: "button", title: word("remove"), "aria-label": `${word("remove")} ${name}`, onclick: () => this.#unstage(piece),
+      }, icon("close"));
       return element("li", { "data-testid": "piece" }, look, remove);
     }));
   }
@@ -191,6 +197,3 @@ export class Composer {
     this.text.style.height = `${Math.min(this.text.scrollHeight, 160)}px`;
   }
 }
-
-/** The pictures in what was pasted or dropped. */
-export const imagesIn = (transfer) => [...(transfer?.files ?? [])].filter((file) => file.type.startsWith("image/"));

@@ -2,21 +2,13 @@
 // Only http and https addresses become links: anything else stays words.
 
 import { element } from "./element.js";
+import { safeAddress } from "./link.js";
 
 const TAGS = {
   bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "pre",
   blockquote: "blockquote", expandable_blockquote: "blockquote.expandable", spoiler: "span.spoiler", hashtag: "span.tag",
 };
 const BLOCKS = new Set(["pre", "blockquote", "expandable_blockquote"]);
-
-export function safeAddress(address) {
-  try {
-    const url = new URL(address);
-    return url.protocol === "http:" || url.protocol === "https:" ? url.href : null;
-  } catch {
-    return null;
-  }
-}
 
 /** `onCommand(text)` is called when a person clicks a /command. */
 export function richText(text, entities = [], onCommand = null) {

@@ -7,9 +7,11 @@ import { richText } from "./entities.js";
 import { keyboard } from "./keyboard.js";
 import { word } from "./words.js";
 
-export const senderOf = (message) => (message.sender_chat
-  ? { id: message.sender_chat.id, name: message.sender_chat.title ?? word("anonymous"), anonymous: true }
-  : { id: message.from?.id ?? 0, name: [message.from?.first_name, message.from?.last_name].filter(Boolean).join(" "), bot: message.from?.is_bot });
+/** Who stands over a message: {id, name, bot, anonymous}; a group speaks for its anonymous admins. */
+export function senderOf({ sender_chat: group, from }) {
+  if (group) return { id: group.id, name: group.title ?? word("anonymous"), anonymous: true };
+  return { id: from?.id ?? 0, name: [from?.first_name, from?.last_name].filter(Boolean).join(" "), bot: from?.is_bot };
+}
 
 /** The words of a service message, or null for one that people wrote. */
 export function serviceWords(message) {
@@ -27,29 +29,35 @@ export function serviceWords(message) {
 
 /**
  * `row`: {messages, follows} – follows: the sender is that of the row above.
- * `context`: {me, bot, isPrivate, original(message) → message or null, reply, edit, press, jump, command}.
+ * `context`: {me, bot, isPrivate, original(message) → message or null, topic(message) → name or null,
+ *            reply, edit, press, jump, command}: what a person can do with it.
  */
 export function messageRow({ messages, follows }, context) {
   const first = messages[0];
   const spoken = messages.find((message) => message.text ?? message.caption) ?? first;
   const service = serviceWords(first);
-  const attributes = { "data-testid": "message", "data-message-id": first.message_id, "data-ephemeral-id": first.ephemeral_message_id };
+  const attributes = {
+    "data-testid": "message", "data-message-id": first.message_id, "data-ephemeral-id": first.ephemeral_message_id,
+  };
   if (service) return element("div.service", attributes, element("span", {}, service));
 
   const sender = senderOf(first);
   const mine = sender.id === context.me;
   const ephemeral = Boolean(first.receiver_user);
   const named = !mine && !follows && !context.isPrivate;
+  const topic = follows ? null : context.topic(first);
   const parts = attachments(messages);
   const words = spoken.text ?? spoken.caption;
+  const entities = spoken.entities ?? spoken.caption_entities;
 
   const bubble = element("div.bubble", {},
     named ? element("div.name", { "data-hue": hue(sender.id) }, sender.name, tag(sender)) : null,
     ephemeral ? element("div.only-you", {}, word("onlyYou")) : null,
+    topic ? element("div.topic", {}, `# ${topic}`) : null,
     first.forward_origin ? element("div.forwarded", {}, word("forwarded", origin(first.forward_origin))) : null,
     first.reply_to_message ? quote(first.reply_to_message, context) : null,
     ...(spoken.show_caption_above_media ? [] : parts),
-    words ? element("div.words", { lang: "zh-Hans" }, richText(words, spoken.entities ?? spoken.caption_entities, context.command)) : null,
+    words ? element("div.words", { lang: "zh-Hans" }, richText(words, entities, context.command)) : null,
     ...(spoken.show_caption_above_media ? parts : []),
     !words && !parts.length ? element("div.words.faint", {}, word("otherMessage")) : null,
     foot(first, spoken, { mine, ephemeral, words, messages }, context));
@@ -57,7 +65,7 @@ export function messageRow({ messages, follows }, context) {
 
   const reactions = messages.flatMap((message) => message.reactions ?? []);
   const body = element("div.body", {}, bubble,
-    reactions.length ? element("div.reactions", { "aria-label": word("reactions") },
+    reactions.length ? element("div.reactions", { role: "group", "aria-label": word("reactions") },
       ...reactions.map((sign) => element("span.reaction", { "data-testid": "reaction" }, sign))) : null,
     first.reply_markup?.inline_keyboard?.length
       ? keyboard(first.reply_markup, (button) => context.press(first, button)) : null);
@@ -98,5 +106,6 @@ function foot(first, spoken, { mine, ephemeral, words, messages }, context) {
     element("time", { datetime: new Date(first.date * 1000).toISOString(), title: momentOf(first.date) }, timeOf(first.date)));
 }
 
-const act = (name, onclick) =>
-  element("button.act", { type: "button", "data-testid": name, "aria-label": word(name), title: word(name), onclick }, icon(name));
+const act = (name, onclick) => element("button.act", {
+  type: "button", "data-testid": name, "aria-label": word(name), title: word(name), onclick,
+}, icon(name));

@@ -1,7 +1,8 @@
-// Short answers that belong to no message: the toast after a press, the dialog of an alert, a picture seen large,
+// Short words that belong to no message: the toast after a press, an alert, a question, a picture seen large,
 // and the words a screen reader speaks when something new arrives.
 
 import { fileAddress } from "./api.js";
+import { element } from "./element.js";
 
 const toasts = document.querySelector(".toast");
 let fading = 0;
@@ -23,6 +24,21 @@ export function alertOf(text) {
   const dialog = document.querySelector(".alert");
   dialog.querySelector(".alert-text").textContent = text;
   if (!dialog.open) dialog.showModal();
+}
+
+/** Asks for one of `options` ([[value, words]]); gives its value, or null when the dialog was closed. */
+export function choice(title, options) {
+  const dialog = document.querySelector(".choice");
+  dialog.querySelector(".choice-title").textContent = title;
+  dialog.returnValue = "";
+  dialog.querySelector(".choice-list").replaceChildren(...options.map(([value, words]) =>
+    element("button.menu-item", { value, "data-testid": "choice-option" }, words)));
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      resolve(options.find(([value]) => String(value) === dialog.returnValue)?.[0] ?? null);
+    }, { once: true });
+  });
 }
 
 export function enlarge(fileId, words) {

@@ -26,8 +26,9 @@ function rowsOf(messages) {
       key: keyOf(message),
       messages: [message],
       day: sameDay ? null : dayOf(message.date),
-      follows: Boolean(sameDay && senderOf(before).id === senderOf(message).id && message.date - before.date < TOGETHER
-        && !serviceWords(before) && !serviceWords(message) && !before.receiver_user && !message.receiver_user),
+      follows: Boolean(sameDay && message.date - before.date < TOGETHER && senderOf(before).id === senderOf(message).id
+        && before.message_thread_id === message.message_thread_id && !before.receiver_user && !message.receiver_user
+        && !serviceWords(before) && !serviceWords(message)),
     });
   }
   return rows;
@@ -37,6 +38,7 @@ export class Timeline {
   #drawn = new Map();       // key → {node, print}
   #subject = "";
   #atEnd = true;
+  #top = 0;
   #missed = 0;
 
   constructor(list, below) {
@@ -44,6 +46,7 @@ export class Timeline {
     this.below = below;
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     below.addEventListener("click", () => this.toEnd(true));
+    list.addEventListener("load", () => { if (this.#atEnd) this.toEnd(); }, true);
     new ResizeObserver(() => { if (this.#atEnd) this.toEnd(); }).observe(list);
   }
 
@@ -61,7 +64,8 @@ export class Timeline {
     const wanted = [];
     const keep = new Set();
     for (const row of rows) {
-      if (row.day) wanted.push(this.#node(`d${row.key}`, row.day, keep, () => element("div.day", {}, element("span", {}, row.day))));
+      const day = () => element("div.day", {}, element("span", {}, row.day));
+      if (row.day) wanted.push(this.#node(`d${row.key}`, row.day, keep, day));
       const quoted = row.messages[0].reply_to_message;
       const print = JSON.stringify([language(), row.follows, row.messages, quoted ? context.original(quoted) : 0]);
       wanted.push(this.#node(row.key, print, keep, () => messageRow(row, context), !another));
@@ -86,9 +90,8 @@ export class Timeline {
     return node;
   }
 
-  get atEnd() { return this.#atEnd; }
-
   toEnd(smoothly = false) {
+    this.#atEnd = true;
     this.list.scrollTo({ top: this.list.scrollHeight, behavior: smoothly && !calm() ? "smooth" : "instant" });
   }
 
@@ -108,7 +111,10 @@ export class Timeline {
 
   #scrolled() {
     if (!this.list.clientHeight) return;      // not on screen: the place is kept
-    this.#atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < AT_THE_END;
+    const { scrollTop, scrollHeight, clientHeight } = this.list;
+    if (scrollHeight - scrollTop - clientHeight < AT_THE_END) this.#atEnd = true;
+    else if (scrollTop < this.#top) this.#atEnd = false;        // only a reader goes up; content that grows does not count
+    this.#top = scrollTop;
     if (this.#atEnd) this.#count(0);
     this.below.hidden = this.#atEnd;
   }
@@ -145,8 +151,9 @@ function leave(node) {
   node.inert = true;
   if (calm() || !node.offsetHeight) { node.remove(); return; }
   node.classList.add("leaving");
+  const height = `${node.offsetHeight}px`;
   node.animate(
-    [{ opacity: 1, height: `${node.offsetHeight}px` }, { opacity: 0, height: `${node.offsetHeight}px`, offset: 0.5 }, { opacity: 0, height: 0, margin: 0 }],
+    [{ opacity: 1, height }, { opacity: 0, height, offset: 0.5 }, { opacity: 0, height: 0, margin: 0 }],
     { duration: 420, easing: "ease" },
   ).finished.finally(() => node.remove());
 }

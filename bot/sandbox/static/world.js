@@ -7,7 +7,10 @@ import * as clock from "./clock.js";
 /** An ephemeral message has an id of its own kind, so the two kinds must not collide. */
 export const keyOf = (message) => (message.ephemeral_message_id ? `e${message.ephemeral_message_id}` : `m${message.message_id}`);
 
-const KINDS = [["shop owner", "district"], ["unit", "unit"], ["community secretary", "office"], ["deputy secretary", "office"], ["street office", "office"]];
+// The roles whose presence makes a chat one of a kind; the first found decides.
+const KINDS = Object.entries({
+  "shop owner": "district", unit: "unit", "community secretary": "office", "deputy secretary": "office", "street office": "office",
+});
 
 export class World extends EventTarget {
   bot = { id: 0, first_name: "", username: "" };

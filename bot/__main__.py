@@ -1,0 +1,154 @@
+"""The command line. Each command answers in words and an exit code; no traceback reaches a terminal."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.settings import Settings, SettingsError, load
+
+OK, WRONG, MISUSED = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return _COMMANDS[options.command](options)
+    except (SettingsError, ConnectionError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return OK
+    except Exception as error:
+        if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        name = type(error).__name__
+        return _fail(_told(error) if name in _PLAIN else f"{name}: {_told(error)} (LOG_LEVEL=DEBUG shows more)")
+
+
+_PLAIN = {"StartError", "AllianceError", "BackupError", "StorageAway", "SystemExit"}
+"""Errors whose text is a sentence for the operator already."""
+
+
+def _told(error: BaseException) -> str:
+    from bot.logs import redacted
+
+    return redacted(" ".join(str(error).split()))[:400]
+
+
+def _fail(text: str) -> int:
+    print(text, file=sys.stderr)
+    return WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bot", description="alliance-relay: one needle, a thousand threads")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.set_defaults(command="run", config=None)
+
+    def command(name: str, told: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=told, description=told)
+        made.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: config.env here)")
+        return made
+
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: config.env here)")
+    command("run", "run the relay (the default); without BOT_TOKEN: the sandbox")
+    command("check", "check settings, token, rights in each chat, calendar, database")
+    command("apply", "apply an alliance file and print the difference").add_argument("file", type=Path)
+    command("migrate", "bring the database to this version's tables")
+    command("backup", "write a backup of the database and files").add_argument("dest", type=Path)
+    command("restore", "restore a backup").add_argument("src", type=Path)
+    command("retry", "handle updates again that were set aside")
+    sandbox = command("sandbox", "run the Bot API emulator alone")
+    sandbox.add_argument("--host", default="127.0.0.1")
+    sandbox.add_argument("--port", type=int, default=8081)
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from bot import logs
+
+    settings = load(options.config)
+    logs.set_up(settings.log_level, settings.log_format)
+    return settings
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.app import run
+
+    asyncio.run(run(settings, _say))
+    return OK
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.checking import check
+
+    return OK if asyncio.run(check(settings, _say)) else WRONG
+
+
+def _apply(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.maintenance import apply
+
+    asyncio.run(apply(settings, options.file, _say))
+    return OK
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.maintenance import migrate_only
+
+    asyncio.run(migrate_only(settings, _say))
+    return OK
+
+
+def _backup(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.maintenance import backup
+
+    asyncio.run(backup(settings, options.dest, _say))
+    return OK
+
+
+def _restore(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.maintenance import restore
+
+    asyncio.run(restore(settings, options.src, _say))
+    return OK
+
+
+def _retry(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.retrying import retry
+
+    return OK if asyncio.run(retry(settings, _say)) else WRONG
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    from bot.sandbox.server import serve
+
+    asyncio.run(serve(options.host, options.port))
+    return OK
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "check": _check,
+    "apply": _apply,
+    "migrate": _migrate,
+    "backup": _backup,
+    "restore": _restore,
+    "retry": _retry,
+    "sandbox": _sandbox,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""What a chat is to the alliance, and what happens when the bot comes, goes, or the chat changes its id."""
+
+from typing import Any
+
+from sqlmodel import col, select
+
+from bot.domain.rights import Actor
+from bot.domain.words import N_
+from bot.services.acting import Told
+from bot.services.desk import Desk
+from bot.services.lifecycle import call_secretary
+from bot.services.posting import add_notice, post_up, tell_office
+from bot.speech import Speech
+from storage import chats
+from storage.posts import bump_post, find_post, revive
+from storage.tables import Binding, Community, District, Incident, Person, Unit
+
+
+def bound_name(desk: Desk, binding: Binding | None) -> str:
+    """`关帝庙商圈`, `水务公司`, `水洞埭社区`; empty when the chat is bound to nothing."""
+    if binding is None:
+        return ""
+    if binding.district_id:
+        return desk.session.get_one(District, binding.district_id).name
+    if binding.unit_id:
+        return desk.session.get_one(Unit, binding.unit_id).name
+    return desk.session.get_one(Community, binding.community_id).name
+
+
+def may_bind(desk: Desk, actor: Actor, community_id: int | None = None) -> bool:
+    """The operator, or a secretary (of that community)."""
+    if actor.user_id in desk.ground.operators:
+        return True
+    own = chats.secretary_in(desk.session, actor.user_id)
+    return bool(own) if community_id is None else community_id in own
+
+
+def choices(desk: Desk, user_id: int | None) -> list[tuple[str, str]]:
+    """(press choice, label) of everything a chat can become, for this person; for nobody in particular: all."""
+    found = []
+    own = None if user_id is None or user_id in desk.ground.operators else chats.secretary_in(desk.session, user_id)
+    for community in chats.communities(desk.session):
+        if own is not None and community.id not in own:
+            continue
+        found.append((f"o{community.id}", f"🏛 {community.name}"))
+        found += [(f"d{each.id}", f"🏪 {each.name}") for each in chats.districts_of(desk.session, community.ident)]
+        found += [(f"u{each.id}", f"🔧 {each.name}") for each in chats.units_of(desk.session, community.ident)]
+    return found
+
+
+def bind(
+    desk: Desk, actor: Actor, chat_id: int, thread_id: int | None, title: str, choice: str, speech: Speech
+) -> Told:
+    """Make the chat the office (`o1`), district (`d2`) or unit (`u3`) that was chosen."""
+    row = _chosen(desk, choice)
+    if row is None:
+        return Told(speech.tell("This button is out of date."), alert=True)
+    community_id = row.ident if isinstance(row, Community) else row.community_id
+    if not may_bind(desk, actor, community_id):
+        return Told(speech.tell("Only the secretary or the operator can do this."), alert=True)
+    old = desk.session.get(Binding, chat_id)
+    if old is not None and old.community_id != community_id and not may_bind(desk, actor, old.community_id):
+        return Told(speech.tell("This chat belongs to another community."), alert=True)
+    set_binding(desk, chat_id, thread_id, title, row)
+    return Told(speech.tell("This chat is {name} now.", name=row.name))
+
+
+def set_binding(
+    desk: Desk, chat_id: int, thread_id: int | None, title: str, row: "Community | District | Unit"
+) -> None:
+    """Bind, in place of whatever the chat was before; what waited for a unit's chat is sent there now."""
+    session = desk.session
+    binding = session.get(Binding, chat_id) or Binding(chat_id=chat_id, role="", community_id=0)
+    binding.thread_id, binding.lost_at = thread_id, None
+    binding.title = title or binding.title
+    binding.role = {Community: "office", District: "district", Unit: "unit"}[type(row)]
+    binding.community_id = row.ident if isinstance(row, Community) else row.community_id
+    binding.district_id = row.id if isinstance(row, District) else None
+    binding.unit_id = row.id if isinstance(row, Unit) else None
+    if isinstance(row, (Unit, Community)):
+        # A unit and an office have one chat each: the newest binding wins.
+        for other in session.exec(
+            select(Binding).where(
+                Binding.role == binding.role,
+                Binding.community_id == binding.community_id,
+                Binding.unit_id == binding.unit_id,
+                Binding.chat_id != chat_id,
+            )
+        ).all():
+            session.delete(other)
+    session.add(binding)
+    session.flush()
+    revive(session, chat_id, desk.now)
+    show_menu(desk, chat_id)
+    _show_again(desk, binding)
+
+
+def show_menu(desk: Desk, chat_id: int) -> None:
+    """Have Telegram offer the commands of the chat's role, in its language."""
+    post = find_post(desk.session, f"chat:{chat_id}", chat_id, "menu")
+    if post is None:
+        add_notice(desk, chat_id, "menu", f"chat:{chat_id}")
+    else:
+        bump_post(desk.session, post, desk.now)
+
+
+def show_menus(desk: Desk) -> None:
+    """After the alliance file was applied: every chat offers its commands."""
+    for each in chats.bindings(desk.session):
+        show_menu(desk, each.chat_id)
+
+
+def _show_again(desk: Desk, binding: Binding) -> None:
+    """Open incidents whose cards had nowhere to go have a chat now."""
+    query = select(Incident).where(
+        Incident.community_id == binding.community_id,
+        col(Incident.status).in_(("draft", "filed", "dispatched", "accepted", "resolved")),
+    )
+    if binding.role == "unit":
+        query = query.where(Incident.unit_id == binding.unit_id)
+    elif binding.role != "office":
+        return
+    for incident in desk.session.exec(query).all():
+        if incident.need == "undelivered" and binding.role == "unit":
+            call_secretary(incident, "")
+        desk.session.add(incident)
+        post_up(desk, incident)
+
+
+def _chosen(desk: Desk, choice: str) -> Community | District | Unit | None:
+    kind, key = choice[:1], choice[1:]
+    if not key.isdigit():
+        return None
+    match kind:
+        case "o":
+            row: Community | District | Unit | None = desk.session.get(Community, int(key))
+        case "d":
+            row = desk.session.get(District, int(key))
+        case "u":
+            row = desk.session.get(Unit, int(key))
+        case _:
+            row = None
+    return row if row is not None and row.active else None
+
+
+def bot_came(desk: Desk, chat_id: int, title: str, admin: bool, reads_all: bool) -> None:
+    """The bot is in a group (again), or its rights changed: one checklist, brought up to date."""
+    binding = desk.session.get(Binding, chat_id)
+    if binding is not None:
+        binding.title = title or binding.title
+        binding.lost_at = None
+        desk.session.add(binding)
+        revive(desk.session, chat_id, desk.now)
+    show_checklist(desk, chat_id, admin, reads_all)
+
+
+def show_checklist(desk: Desk, chat_id: int, admin: bool, reads_all: bool) -> None:
+    """One checklist a chat, brought up to date when the bot's rights change."""
+    args: dict[str, Any] = {"admin": admin, "reads_all": reads_all}
+    post = find_post(desk.session, f"chat:{chat_id}", chat_id, "checklist")
+    if post is None:
+        add_notice(desk, chat_id, "checklist", f"chat:{chat_id}", **args)
+        return
+    post.args = args
+    bump_post(desk.session, post, desk.now)
+
+
+def bot_went(desk: Desk, chat_id: int) -> None:
+    """The bot was put out of a chat: the office hears it, once; nothing that waits there is lost."""
+    binding = desk.session.get(Binding, chat_id)
+    if binding is None or binding.lost_at is not None:
+        return
+    binding.lost_at = desk.now
+    desk.session.add(binding)
+    if binding.role == "office":
+        return
+    lost(desk, binding)
+
+
+def lost(desk: Desk, binding: Binding) -> None:
+    """Tell the secretaries which chat can no longer be reached."""
+    tell_office(
+        desk,
+        binding.community_id,
+        "note",
+        f"lost:{binding.chat_id}:{int(desk.now.timestamp())}",
+        sentence=N_("The bot is no longer in {name}. What is meant for it waits; please add the bot again."),
+        values={"name": bound_name(desk, binding)},
+    )
+
+
+def moved(desk: Desk, old: int, new: int) -> None:
+    """The group is a supergroup now, with another id; both ends of the move say so, in any order."""
+    if chats.rebind(desk.session, old, new, desk.now):
+        show_menu(desk, new)
+
+
+def said_goodbye(desk: Desk, user_id: int, gone: bool) -> None:
+    """Somebody blocked the bot in private, or let it in again."""
+    person = desk.session.get(Person, user_id)
+    if person is not None:
+        person.started = not gone
+        desk.session.add(person)
+    if not gone:
+        revive(desk.session, user_id, desk.now)

@@ -1,0 +1,200 @@
+"""Brings every post up to date: serial in each chat, in parallel across chats, within Telegram's limits.
+
+A loop that is woken by commits. What it does not know the outcome of, it does again; a failure pauses its own post.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from sqlmodel import Session
+
+from bot.channels.outcome import Outcome, PictureData, Place, Shown, Unknown, Wait
+from bot.clock import Clock
+from bot.domain.pace import Paces
+from bot.services.desk import Desk, Ground
+from bot.services.picturing import Pictures
+from bot.services.showing import Prepared, note, prepare
+from bot.views.content import Content, Menu, Reaction, Shape
+from storage.posts import due_posts, next_due, release_leases
+from storage.store import StorageAway, Store
+
+log = structlog.get_logger()
+
+AT_ONCE = 32
+"""Calls on their way together: more were no faster (docs/decisions)."""
+LOOK = 256
+"""Due posts looked at in one go."""
+UNCOUNTED = ("reaction", "menu")
+"""Kinds whose calls are no messages: they count among all, not against a chat's twenty a minute."""
+IDLE = 30.0
+"""Seconds after which it looks again although nothing woke it."""
+
+
+def _first_due(session: Session, chat_id: int, now: datetime) -> tuple[int, str] | None:
+    found = due_posts(session, now, (), 1, only=chat_id)
+    return (found[0].ident, found[0].kind) if found else None
+
+
+class Channel(Protocol):
+    """How a post goes out; raises nothing, every failure is an outcome."""
+
+    async def show(self, place: Place, shape: Shape, pictures: "list[tuple[str, PictureData]]") -> Outcome: ...
+
+
+T = TypeVar("T")
+Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
+
+
+class Delivery:
+    def __init__(
+        self, store: Store, ground: Ground, clock: Clock, channel: Channel, pictures: Pictures, spawn: Spawn
+    ) -> None:
+        self._store, self._ground, self._clock = store, ground, clock
+        self._channel, self._pictures, self._spawn = channel, pictures, spawn
+        self._woken = asyncio.Event()
+        self._paces = Paces()
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._busy: set[int] = set()
+        self._quiet = asyncio.Event()
+        self._ending = False
+        self.sent = 0
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._woken.set()
+
+    async def finish(self) -> None:
+        """Take up nothing new; return when what is on its way has arrived."""
+        self._ending = True
+        self.wake()
+        while self._busy:
+            self._quiet.clear()
+            await self._quiet.wait()
+
+    async def run(self) -> None:
+        """For ever."""
+        await self._persist(lambda session: release_leases(session, self._clock.now()))
+        while not self._ending:
+            self._woken.clear()
+            try:
+                pause = await self._look()
+            except StorageAway as error:
+                log.error("storage_away", where="delivering", error=str(error))
+                pause = 2.0
+            try:
+                await asyncio.wait_for(self._woken.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> float:
+        """Start a worker for each chat with something due; returns the seconds until it is worth looking again."""
+        now = self._clock.now()
+        busy = tuple(self._busy)
+
+        def look(session: Session) -> tuple[list[int], datetime | None]:
+            return list(dict.fromkeys(post.chat_id for post in due_posts(session, now, busy, LOOK))), next_due(session)
+
+        waiting, following = await self._store.read(look)
+        for chat_id in waiting:
+            if chat_id not in self._busy:
+                self._busy.add(chat_id)
+                self._spawn(self._chat(chat_id), f"deliver {chat_id}")
+        if following is None or following <= now:
+            # What is due now is in workers' hands; they wake this loop when they are done.
+            return IDLE
+        return min((following - now).total_seconds() + 0.01, IDLE)
+
+    async def _chat(self, chat_id: int) -> None:
+        """One chat's posts, one after the other, until nothing is due there."""
+        try:
+            while not self._ending and (post_id := await self._next(chat_id)) is not None:
+                async with self._at_once:
+                    await self._bring(post_id, chat_id)
+        except StorageAway as error:
+            log.error("storage_away", where="delivering", chat=chat_id, error=str(error))
+            await asyncio.sleep(2.0)
+        except Exception:
+            log.exception("delivery_failed", chat=chat_id)
+            await asyncio.sleep(5.0)
+        finally:
+            self._busy.discard(chat_id)
+            self._quiet.set()
+            self.wake()
+
+    async def _next(self, chat_id: int) -> int | None:
+        """The chat's most pressing post, once the limits allow a call there."""
+        while not self._ending:
+            now = self._clock.now()
+            found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now))
+            if found is None:
+                return None
+            post_id, kind = found
+            wait = self._paces.wait(None if kind in UNCOUNTED else chat_id, time.monotonic())
+            if wait <= 0:
+                return post_id
+            # Looked up again afterwards: something more urgent may have come meanwhile.
+            await asyncio.sleep(min(wait, 5.0))
+        return None
+
+    async def _bring(self, post_id: int, chat_id: int) -> None:
+        prepared = await self._prepare(post_id)
+        if prepared is None:
+            return
+        try:
+            pictures = await self._collect(prepared)
+        except Exception as error:
+            # Nothing was sent: the file could not be fetched. It is tried again like an answer that never came.
+            log.warning("picture_not_fetched", post=post_id, error=type(error).__name__)
+            await self._note(prepared, Unknown("picture", sent_maybe=False))
+            return
+        if pictures is None:
+            prepared = await self._prepare(post_id)
+            pictures = await self._collect(prepared) if prepared is not None else None
+        if prepared is None:
+            return
+        self._paces.spend(None if isinstance(prepared.shape, (Reaction, Menu)) else chat_id, time.monotonic())
+        outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
+        if isinstance(outcome, Wait):
+            self._paces.chat(chat_id).block(time.monotonic() + outcome.seconds)
+        elif not isinstance(outcome, Shown):
+            log.info("post_outcome", post=post_id, chat=chat_id, outcome=type(outcome).__name__, told=str(outcome))
+        self.sent += 1
+        await self._note(prepared, outcome)
+
+    async def _prepare(self, post_id: int) -> Prepared | None:
+        now = self._clock.now()
+        return await self._persist(lambda session: prepare(Desk(session, self._ground, now), post_id))
+
+    async def _note(self, prepared: Prepared, outcome: Outcome) -> None:
+        now = self._clock.now()
+        await self._persist(lambda session: note(Desk(session, self._ground, now), prepared, outcome))
+        if isinstance(outcome, Shown):
+            for key, file_id in outcome.file_ids.items():
+                await self._pictures.remember(key, file_id)
+
+    async def _collect(self, prepared: Prepared) -> list[tuple[str, PictureData]] | None:
+        """The pictures of the content. None: fetching one told something that changes the card."""
+        if not isinstance(prepared.shape, Content):
+            return []
+        found = []
+        learned = False
+        for key in prepared.shape.pictures:
+            picture = await self._pictures.find(key)
+            learned = learned or picture.learned
+            if picture.picture is not None:
+                found.append((key, picture.picture))
+        return None if learned else found
+
+    async def _persist(self, job: Callable[[Session], T]) -> T:
+        """Write, and keep at it while the database is away: what was sent must be noted before anything else."""
+        while True:
+            try:
+                return await self._store.write(job)
+            except StorageAway as error:
+                log.error("storage_away", where="delivering", error=str(error))
+                await asyncio.sleep(1.0)

@@ -1,0 +1,224 @@
+"""What people ask to see: the queue, a search, one incident, the numbers; each sees what is theirs to see."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import col, select
+
+from bot.domain.acts import Status
+from bot.domain.metrics import Life, Metrics, measure
+from bot.domain.rights import Actor
+from bot.services.desk import Desk
+from bot.services.people import matter
+from bot.services.posting import add_notice, replace_post
+from bot.views.lists import PAGE, Line, Numbers
+from storage import chats, incidents
+from storage.posts import held_cards
+from storage.store import stir
+from storage.tables import Binding, Community, District, Event, Incident, Post, Shop, Unit
+
+FOUND = 8
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What may be looked at from here: whole communities, or only what one unit has."""
+
+    communities: tuple[int, ...]
+    unit: int | None = None
+    role: str = "office"
+
+    def as_args(self) -> dict[str, Any]:
+        return {"communities": list(self.communities), "unit": self.unit}
+
+
+def scope(desk: Desk, actor: Actor, binding: Binding | None) -> Scope | None:
+    """The office sees its community (a street those below it), a unit's chat what the unit has; others nothing."""
+    if binding is not None and binding.role == "unit":
+        return Scope((binding.community_id,), binding.unit_id, "unit")
+    if binding is not None and binding.role == "office":
+        return Scope(_with_children(desk, (binding.community_id,)))
+    if binding is None:
+        own = tuple(chats.secretary_in(desk.session, actor.user_id))
+        return Scope(_with_children(desk, own)) if own else None
+    return None
+
+
+def _with_children(desk: Desk, communities: tuple[int, ...]) -> tuple[int, ...]:
+    found = list(communities)
+    for key in communities:
+        community = desk.session.get_one(Community, key)
+        found += [child.ident for child in chats.children_of(desk.session, community)]
+    return tuple(dict.fromkeys(found))
+
+
+def visible(desk: Desk, actor: Actor, binding: Binding | None, incident: Incident) -> str:
+    """The role in which the incident may be looked at here; empty: not at all."""
+    seen = scope(desk, actor, binding)
+    if seen is not None and incident.community_id in seen.communities:
+        return seen.role if seen.unit is None or seen.unit == incident.unit_id else ""
+    if actor.user_id in matter(incident).reporters:
+        return "reporter"
+    if binding is not None and binding.role == "district" and binding.district_id == incident.district_id:
+        return "merchant"
+    return ""
+
+
+NUMBER = re.compile(r"^(?:([A-Z]{1,4})-?)?(?:(\d{4})-)?0*(\d{1,7})$")
+
+
+def by_name(desk: Desk, text: str, binding: Binding | None) -> Incident | None:
+    """`SD-2026-0042`, or short: `42`, `2026-42` in a chat that belongs to a community."""
+    wanted = NUMBER.match(text.strip().upper())
+    if wanted is None:
+        return None
+    prefix, year, number = wanted.groups()
+    if prefix is None and binding is not None:
+        prefix = desk.session.get_one(Community, binding.community_id).prefix
+    year = year or str(desk.now.astimezone(desk.ground.zone).year)
+    return incidents.by_number(desk.session, f"{prefix}-{year}-{int(number):04d}")
+
+
+def open_sheet(desk: Desk, incident: Incident, chat_id: int, thread_id: int | None, role: str) -> None:
+    """Show the incident's card here; an earlier one in the same chat gives way."""
+    here = Binding(chat_id=chat_id, role="", community_id=incident.community_id, thread_id=thread_id)
+    replace_post(desk, incident, "sheet", here, args={"role": role})
+
+
+def open_held(desk: Desk, incident: Incident, chat_id: int) -> None:
+    """Let the card of an incident out from behind the chat's list."""
+    for post in desk.session.exec(
+        select(Post).where(
+            Post.incident_id == incident.id, Post.chat_id == chat_id, Post.kind == "card", Post.state == "held"
+        )
+    ).all():
+        post.state, post.due_at, post.args = "due", desk.now, {**post.args, "opened": True}
+        desk.session.add(post)
+        stir(desk.session, "posts")
+
+
+def ask(
+    desk: Desk,
+    view: str,
+    key: str,
+    chat_id: int,
+    *,
+    thread_id: int | None = None,
+    reply_to: int | None = None,
+    user_id: int | None = None,
+    **args: Any,
+) -> None:
+    """Have a list or a sentence shown as the answer to a command. In groups it is for the asker and goes again."""
+    in_group = chat_id < 0 and user_id is not None
+    add_notice(
+        desk,
+        chat_id,
+        view,
+        key,
+        thread_id=thread_id,
+        reply_to=reply_to,
+        user_id=user_id if in_group else None,
+        remove_after=timedelta(minutes=2) if in_group else None,
+        **args,
+    )
+
+
+def queue_lines(desk: Desk, args: dict[str, Any]) -> tuple[list[Line], int, int]:
+    """One page of the queue, how many there are in all, and the page (the last one when it is past the end)."""
+    page = int(args.get("page", 0))
+    communities, unit = args.get("communities", []), args.get("unit")
+    rows, total = incidents.open_queue(desk.session, communities, unit, page * PAGE, PAGE)
+    if not rows and total:
+        page = (total - 1) // PAGE
+        rows, total = incidents.open_queue(desk.session, communities, unit, page * PAGE, PAGE)
+    return [line(desk, row) for row in rows], total, page
+
+
+def found_lines(desk: Desk, args: dict[str, Any]) -> list[Line]:
+    text = str(args.get("text", ""))
+    if not text:
+        return []
+    rows = incidents.find(desk.session, args.get("communities", []), args.get("unit"), text, FOUND)
+    return [line(desk, row) for row in rows]
+
+
+def held_lines(desk: Desk, chat_id: int) -> list[Line]:
+    """Incidents whose cards wait behind the chat's list."""
+    rows = [desk.session.get_one(Incident, each) for each in held_cards(desk.session, chat_id, 200)]
+    return [line(desk, row) for row in rows]
+
+
+def own_lines(desk: Desk, user_id: int) -> list[Line]:
+    return [line(desk, row) for row in incidents.reported_by(desk.session, user_id, FOUND)]
+
+
+def line(desk: Desk, incident: Incident) -> Line:
+    unit = desk.session.get(Unit, incident.unit_id) if incident.unit_id else None
+    district = desk.session.get(District, incident.district_id) if incident.district_id else None
+    shop = desk.session.get(Shop, (incident.community_id, incident.reporter_id)) if incident.reporter_id else None
+    place = shop.name if shop else incident.place or (district.name if district else "")
+    return Line(incident, unit.name if unit else "", place)
+
+
+def month_numbers(desk: Desk, args: dict[str, Any]) -> Numbers:
+    """The month so far, and each unit's share of it."""
+    communities = list(args.get("communities", []))
+    unit_id = args.get("unit")
+    local = desk.now.astimezone(desk.ground.zone)
+    start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    rows = incidents.counted_since(desk.session, communities, start)
+    if unit_id is not None:
+        rows = [row for row in rows if row.unit_id == unit_id]
+    lives = {row.ident: life(desk, row) for row in rows}
+    _, open_now = incidents.open_queue(desk.session, communities, unit_id, 0, 1)
+    by_unit = []
+    for unit in _units(desk, rows):
+        own = [row for row in rows if row.unit_id == unit.id]
+        by_unit.append((unit.name, len(own), _measure((lives[row.ident] for row in own), start, desk.now)))
+    return Numbers(
+        month=local.strftime("%Y-%m"),
+        filed=sum(1 for row in rows if row.filed_at and row.filed_at >= start),
+        closed=sum(1 for row in rows if row.status == Status.CLOSED and row.closed_at and row.closed_at >= start),
+        open=open_now,
+        overdue=sum(
+            1
+            for row in rows
+            if row.status in (Status.DISPATCHED, Status.ACCEPTED) and row.repair_due and row.repair_due < desk.now
+        ),
+        metrics=_measure(lives.values(), start, desk.now),
+        units=tuple(by_unit),
+    )
+
+
+def _measure(lives: Any, start: datetime, now: datetime) -> Metrics:
+    return measure(lives, start, now, now)
+
+
+def _units(desk: Desk, rows: list[Incident]) -> list[Unit]:
+    wanted = {row.unit_id for row in rows if row.unit_id}
+    return list(desk.session.exec(select(Unit).where(col(Unit.id).in_(wanted)).order_by(col(Unit.id))).all())
+
+
+def life(desk: Desk, incident: Incident) -> Life:
+    """What is counted of one incident, from its row and its events."""
+    events = desk.session.exec(select(Event).where(Event.incident_id == incident.id).order_by(col(Event.id))).all()
+    checks = [event.at for event in events if event.act in ("confirm", "send_back")]
+    return Life(
+        filed_at=incident.filed_at or incident.closed_at or incident.created_at,
+        dispatched_at=incident.dispatched_at,
+        safe_due=incident.safe_due,
+        safe_at=incident.safe_at,
+        repair_due=incident.repair_due if incident.dispatched_at else None,
+        resolved_at=incident.resolved_at,
+        verify_due=incident.verify_due,
+        verified_at=checks[-1] if checks else None,
+        close_due=incident.verify_due or (incident.repair_due if incident.dispatched_at else None),
+        closed_at=incident.closed_at if incident.status == Status.CLOSED else None,
+        dispatches=incident.dispatches,
+        returns=len(incident.refused_by),
+        rework=incident.rework,
+        dismissed=incident.status == Status.DISMISSED,
+        parked=incident.parked_until is not None,
+    )

@@ -1,0 +1,250 @@
+"""The rows' side of delivery: what a post should show now, and what to note once it was tried."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.channels.outcome import Migrated, Missing, Outcome, Place, Refused, Removed, Shown, Unknown, Wait
+from bot.domain.acts import OPEN
+from bot.services import binding as bindings
+from bot.services import looking
+from bot.services.desk import Desk
+from bot.services.lifecycle import call_secretary
+from bot.services.posting import add_notice, post_up
+from bot.speech import Speech
+from bot.views import help as helping
+from bot.views import lists
+from bot.views.cards import CARDS
+from bot.views.content import Content, Gone, Screen, Shape
+from storage import chats
+from storage.posts import forget_messages, remember_messages, waiting_cards
+from storage.scenes import load_scene
+from storage.tables import Binding, Community, Incident, Person, Post
+
+LEASE = timedelta(seconds=60)
+LAST_TRY = 8
+"""Attempts with an unknown or refused outcome before a post is called broken."""
+MINUTE = 20
+"""Cards a group may get in a minute; more that wait become one list."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A post ready to go out. `wanted` is the version it will show."""
+
+    post_id: int
+    wanted: int
+    place: Place
+    shape: Shape
+
+
+def prepare(desk: Desk, post_id: int) -> Prepared | None:
+    """Render the post as its rows are now. None: nothing has to be sent."""
+    session = desk.session
+    post = session.get(Post, post_id)
+    if post is None or post.due_at is None or post.due_at > desk.now:
+        return None
+    if _hold_back(desk, post):
+        return None
+    shape = _shape(desk, post)
+    removing = post.remove_at is not None and post.remove_at <= desk.now
+    if removing:
+        shape = Gone("·")
+    unsent = not post.message_ids and post.form == ""
+    if isinstance(shape, Gone) and unsent and post.state != "unknown":
+        _note(desk, post, Removed(), post.wanted, shape)
+        return None
+    if shape.digest == post.digest and post.state == "shown":
+        post.shown = post.wanted
+        post.due_at = post.remove_at
+        session.add(post)
+        return None
+    if unsent and not isinstance(shape, Gone):
+        if post.state == "unknown":
+            post.doubled += 1
+        post.state, post.lease = "sending", desk.now + LEASE
+        session.add(post)
+    place = Place(
+        chat_id=post.chat_id,
+        thread_id=post.thread_id,
+        reply_to=post.reply_to,
+        user_id=post.user_id,
+        message_ids=tuple(post.message_ids),
+        form=post.form,
+        picture=post.picture,
+        ephemeral=post.ephemeral,
+    )
+    return Prepared(post.ident, post.wanted, place, shape)
+
+
+def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
+    """Record what became of it."""
+    post = desk.session.get(Post, prepared.post_id)
+    if post is not None:
+        _note(desk, post, outcome, prepared.wanted, prepared.shape)
+
+
+def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape) -> None:
+    match outcome:
+        case Shown():
+            _shown(desk, post, outcome, wanted, shape)
+        case Removed():
+            forget_messages(desk.session, post.ident)
+            post.state, post.due_at, post.shown, post.lease = "gone", None, wanted, None
+            post.message_ids = []
+        case Wait():
+            post.state = "shown" if post.message_ids else "due"
+            post.due_at, post.lease = desk.now + timedelta(seconds=outcome.seconds), None
+        case Missing():
+            forget_messages(desk.session, post.ident)
+            post.message_ids, post.form, post.picture, post.digest = [], "", "", ""
+            post.state, post.due_at = "due", desk.now
+        case Unknown():
+            _try_again(desk, post, outcome.error, unknown=outcome.sent_maybe)
+        case Refused():
+            _refused(desk, post, outcome)
+        case Migrated():
+            post.state, post.lease = ("shown" if post.message_ids else "due"), None
+            desk.session.add(post)
+            desk.session.flush()
+            chats.rebind(desk.session, post.chat_id, outcome.chat_id, desk.now)
+            return
+    desk.session.add(post)
+
+
+def _shown(desk: Desk, post: Post, outcome: Shown, wanted: int, shape: Shape) -> None:
+    if not outcome.ephemeral and outcome.message_ids and tuple(post.message_ids) != outcome.message_ids:
+        new = [each for each in outcome.message_ids if each not in post.message_ids]
+        remember_messages(desk.session, post.ident, post.chat_id, new)
+    post.message_ids, post.form, post.picture = list(outcome.message_ids), outcome.form, outcome.picture
+    post.ephemeral, post.digest, post.state = outcome.ephemeral, shape.digest, "shown"
+    post.sent_at = post.sent_at or desk.now
+    post.shown, post.attempts, post.lease, post.error = wanted, 0, None, ""
+    post.due_at = desk.now if post.wanted > wanted else post.remove_at
+
+
+def _try_again(desk: Desk, post: Post, error: str, unknown: bool) -> None:
+    """With growing patience, never for ever: a server that stays away is no reason to forget."""
+    post.attempts += 1
+    post.error, post.lease = error, None
+    first = not post.message_ids and post.form == ""
+    post.state = "shown" if not first else "unknown" if unknown else "due"
+    post.due_at = desk.now + timedelta(seconds=min(2 ** min(post.attempts, 9), 300))
+
+
+def _refused(desk: Desk, post: Post, outcome: Refused) -> None:
+    """Refused for good. The secretary is told where an incident would otherwise wait unseen."""
+    post.attempts += 1
+    post.error, post.lease = outcome.error[:200], None
+    if not outcome.chat_lost and post.attempts < LAST_TRY:
+        post.state = "shown" if post.message_ids else "due"
+        post.due_at = desk.now + timedelta(seconds=2**post.attempts)
+        return
+    post.state, post.due_at = "broken", None
+    binding = desk.session.get(Binding, post.chat_id)
+    if outcome.chat_lost and binding is not None and binding.lost_at is None:
+        binding.lost_at = desk.now
+        desk.session.add(binding)
+        if binding.role != "office":
+            bindings.lost(desk, binding)
+    incident = desk.session.get(Incident, post.incident_id) if post.incident_id else None
+    if post.kind == "card" and incident is not None and incident.status in OPEN and post.seq == incident.cards:
+        call_secretary(incident, "undelivered")
+        desk.session.add(incident)
+        post_up(desk, incident)
+
+
+def _hold_back(desk: Desk, post: Post) -> bool:
+    """More cards wait for this chat than a minute takes: those that are not urgent go behind one list."""
+    if post.kind != "card" or post.message_ids or post.urgent or post.args.get("opened"):
+        return False
+    if waiting_cards(desk.session, post.chat_id) <= MINUTE:
+        return False
+    post.state, post.due_at = "held", None
+    desk.session.add(post)
+    # One list for each hour in which it happens: an old one is far up in the chat by then.
+    key = f"waiting:{post.chat_id}:{desk.now:%Y%m%d%H}"
+    add_notice(desk, post.chat_id, "waiting", key, thread_id=post.thread_id)
+    return True
+
+
+def _shape(desk: Desk, post: Post) -> Shape:
+    speech = _speech(desk, post)
+    screen = Screen(speech, desk.now, desk.ground.zone)
+    if post.incident_id is not None:
+        scene = load_scene(desk.session, post.incident_id)
+        return CARDS[post.kind](screen, scene, post) if scene is not None else Gone("")
+    return NOTICES[post.kind](desk, screen, post)
+
+
+def _speech(desk: Desk, post: Post) -> Speech:
+    """The chat's language, then the person's, then the community's, then the default."""
+    binding = desk.session.get(Binding, post.chat_id)
+    reader = post.user_id if post.user_id is not None else post.chat_id if post.chat_id > 0 else None
+    person = desk.session.get(Person, reader) if reader is not None else None
+    if post.user_id is not None and person is not None and person.language:
+        # A message for one person alone is in that person's language.
+        return desk.speech(person=person)
+    hint = str(post.args.get("language", ""))
+    if binding is not None and not binding.language:
+        incident = desk.session.get(Incident, post.incident_id) if post.incident_id else None
+        community_id = incident.community_id if incident else binding.community_id
+        hint = hint or _community_language(desk, community_id)
+    return desk.speech(binding, person, hint)
+
+
+def _community_language(desk: Desk, community_id: int) -> str:
+    community = desk.session.get(Community, community_id)
+    return community.language if community else ""
+
+
+def _queue(desk: Desk, screen: Screen, post: Post) -> Content:
+    found, total, page = looking.queue_lines(desk, post.args)
+    return lists.queue(screen, found, total, page)
+
+
+def _waiting(desk: Desk, screen: Screen, post: Post) -> Shape:
+    held = looking.held_lines(desk, post.chat_id)
+    if not held:
+        return Gone("·")
+    return lists.waiting(screen, held[:MINUTE], len(held))
+
+
+def _start(desk: Desk, screen: Screen, post: Post) -> Content:
+    return helping.start(screen, [(str(role), str(name)) for role, name in post.args.get("roles", [])])
+
+
+def _checklist(desk: Desk, screen: Screen, post: Post) -> Content:
+    rights = helping.Rights(bool(post.args.get("admin")), bool(post.args.get("reads_all")))
+    return helping.checklist(screen, rights, bindings.bound_name(desk, desk.session.get(Binding, post.chat_id)))
+
+
+def _bind_menu(desk: Desk, screen: Screen, post: Post) -> Content:
+    bound = bindings.bound_name(desk, desk.session.get(Binding, post.chat_id))
+    username = desk.ground.bot_username if post.chat_id > 0 else ""
+    return helping.bind_menu(screen, bindings.choices(desk, post.args.get("asker")), bound, username)
+
+
+def _menu(desk: Desk, screen: Screen, post: Post) -> Shape:
+    binding = desk.session.get(Binding, post.chat_id)
+    return helping.menu(screen, binding.role if binding else "")
+
+
+def _note_text(desk: Desk, screen: Screen, post: Post) -> Content:
+    return helping.note(screen, str(post.args["sentence"]), dict(post.args.get("values", {})))
+
+
+NOTICES: Mapping[str, Callable[[Desk, Screen, Post], Shape]] = {
+    "queue": _queue,
+    "found": lambda desk, screen, post: lists.found(
+        screen, looking.found_lines(desk, post.args), str(post.args.get("text", ""))
+    ),
+    "mine": lambda desk, screen, post: lists.mine(screen, looking.own_lines(desk, int(post.args["user"]))),
+    "stats": lambda desk, screen, post: lists.numbers(screen, looking.month_numbers(desk, post.args)),
+    "waiting": _waiting,
+    "start": _start,
+    "checklist": _checklist,
+    "bind": _bind_menu,
+    "note": _note_text,
+    "menu": _menu,
+}

@@ -1,0 +1,102 @@
+"""The clock's door: looks once a second, or when it is woken, whether an incident's moment has come.
+
+APScheduler ticks in memory; what is due are rows, so a pause, a crash or a wound clock loses nothing.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import delete
+from sqlmodel import Session, col
+
+from bot.clock import Clock
+from bot.services.desk import Desk, Ground
+from bot.services.reminding import fire
+from storage.store import StorageAway, Store
+from storage.tables import Handled, Timer
+from storage.timers import due_timers, next_timer
+
+log = structlog.get_logger()
+
+GROUP = 100
+KEEP_HANDLED = timedelta(days=2)
+"""Telegram keeps what it could not deliver for 24 hours; twice that is enough to know a redelivery."""
+FIRST_PAUSE = timedelta(seconds=30)
+
+
+class Ticker:
+    def __init__(self, store: Store, ground: Ground, clock: Clock) -> None:
+        self._store, self._ground, self._clock = store, ground, clock
+        self._next: datetime | None = None
+        self._known = False
+        self._ticking = asyncio.Lock()
+        self._schedule = AsyncIOScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    def start(self) -> None:
+        self._schedule.add_job(self.tick, "interval", seconds=1, id="tick")
+        self._schedule.add_job(
+            self.tidy, "interval", hours=1, id="tidy", next_run_time=datetime.now(self._schedule.timezone)
+        )
+        self._schedule.start()
+
+    def stop(self) -> None:
+        if self._schedule.running:
+            self._schedule.shutdown(wait=False)
+
+    def wake(self) -> None:
+        """A timer was set: the next moment is no longer known."""
+        self._known = False
+
+    async def tick(self) -> None:
+        """Do all that is due now."""
+        async with self._ticking:
+            try:
+                await self._tick()
+            except StorageAway as error:
+                log.error("storage_away", where="ticker", error=str(error))
+
+    async def _tick(self) -> None:
+        while True:
+            if not self._known:
+                self._known = True
+                self._next = await self._store.read(next_timer)
+            now = self._clock.now()
+            if self._next is None or self._next > now:
+                return
+            due = await self._store.read(lambda session, now=now: due_timers(session, now, GROUP))  # type: ignore[misc]
+            await asyncio.gather(*(self._fire(incident_id, kind, now) for incident_id, kind in due))
+            self._known = False
+
+    async def _fire(self, incident_id: int, kind: str, now: datetime) -> None:
+        """One incident's moment; when it fails, this one pauses and the others go on."""
+        try:
+            await self._store.write(lambda session: fire(Desk(session, self._ground, now, "clock"), incident_id, kind))
+        except StorageAway:
+            raise
+        except Exception:
+            log.exception("timer_failed", incident=incident_id, kind=kind)
+            await self._store.write(lambda session: _put_off(session, incident_id, kind, now))
+
+    async def tidy(self) -> None:
+        """Forget the ids of updates that can no longer be delivered again."""
+        before = self._clock.now() - KEEP_HANDLED
+        try:
+            await self._store.write(lambda session: _forget_handled(session, before))
+        except StorageAway as error:
+            log.error("storage_away", where="tidy", error=str(error))
+
+
+def _forget_handled(session: Session, before: datetime) -> None:
+    session.execute(delete(Handled).where(col(Handled.at) < before))
+
+
+def _put_off(session: Session, incident_id: int, kind: str, now: datetime) -> None:
+    timer = session.get(Timer, (incident_id, kind))
+    if timer is not None:
+        timer.pace += 1
+        timer.next_at = now + FIRST_PAUSE * 2 ** min(timer.pace, 8)
+        session.add(timer)

@@ -1,0 +1,91 @@
+"""Turns Telegram's message into what the services take in: cleaned text, one picture, the person behind it."""
+
+import unicodedata
+
+from aiogram.types import Chat, Message, User
+
+from bot.services.incoming import Incoming, Place
+from bot.services.people import Visitor
+
+PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")
+LONGEST = 4096
+_UNSEEN = {"Cf", "Cc", "Cs", "Co", "Cn"}
+
+
+def cleaned(text: str | None, most: int = LONGEST) -> str:
+    """Without what cannot be seen or stored: control and direction marks, zero-width signs, lone surrogates, NUL.
+
+    Emoji keep the joiner that holds them together.
+    """
+    if not text:
+        return ""
+    kept = (
+        sign for sign in text if sign in "\n\u200d" or (sign == "\ufe0f" or unicodedata.category(sign) not in _UNSEEN)
+    )
+    return "".join(kept).strip()[:most]
+
+
+def visitor(message: Message) -> Visitor:
+    """Who wrote it; an anonymous administrator or a channel is hidden behind the chat it writes for."""
+    user, sender = message.from_user, message.sender_chat
+    # `from` is then Telegram's stand-in (1087968824 and the like) and tells nothing.
+    if sender is not None:
+        return Visitor(sender.id, cleaned(sender.title, 64), hidden=True)
+    return pressing(user) if user is not None else Visitor(message.chat.id, "", hidden=True)
+
+
+def pressing(user: User) -> Visitor:
+    """The person who pressed: presses always carry the real one."""
+    return Visitor(user.id, cleaned(user.full_name, 64), (user.language_code or "")[:2])
+
+
+def has_picture(message: Message) -> bool:
+    document = message.document
+    return bool(
+        message.photo
+        or message.live_photo
+        or (document is not None and (document.mime_type or "").lower() in PICTURE_TYPES)
+    )
+
+
+def incoming(message: Message, who: Visitor | None = None) -> Incoming:
+    """The message as the services see it."""
+    file_id, unique_id, media = _picture(message)
+    reply = message.reply_to_message
+    return Incoming(
+        chat_id=message.chat.id,
+        message_id=message.message_id,
+        visitor=who or visitor(message),
+        thread_id=message.message_thread_id if message.is_topic_message else None,
+        text=cleaned(message.text or message.caption),
+        media_group_id=message.media_group_id or "",
+        file_id=file_id,
+        file_unique_id=unique_id,
+        media=media,
+        place=_place(message),
+        reply_to=reply.message_id if reply is not None else None,
+    )
+
+
+def _picture(message: Message) -> tuple[str, str, str]:
+    if message.photo:
+        return message.photo[-1].file_id, message.photo[-1].file_unique_id, "photo"
+    if message.live_photo is not None and message.live_photo.photo:
+        still = message.live_photo.photo[-1]
+        return still.file_id, still.file_unique_id, "live"
+    if message.document is not None and has_picture(message):
+        return message.document.file_id, message.document.file_unique_id, "document"
+    return "", "", ""
+
+
+def _place(message: Message) -> Place | None:
+    if message.venue is not None:
+        spot = message.venue.location
+        return Place(spot.latitude, spot.longitude, cleaned(f"{message.venue.title} {message.venue.address}", 200))
+    if message.location is not None:
+        return Place(message.location.latitude, message.location.longitude)
+    return None
+
+
+def title(chat: Chat) -> str:
+    return cleaned(chat.title, 128)

@@ -1,0 +1,29 @@
+"""Ordinary words and places: they count only where they belong to a picture, a card or a line."""
+
+from functools import partial
+
+from aiogram import F, Router
+from aiogram.types import Message
+
+from bot.services.receiving import concerns, receive_edit, receive_words
+from bot.services.receiving import is_part as known_part
+from handlers.door import Door
+from handlers.reading import incoming
+
+router = Router(name="words")
+
+
+@router.message(F.text | F.location | F.venue)
+async def words(message: Message, door: Door) -> None:
+    said = incoming(message)
+    if await door.look(partial(concerns, incoming=said)):
+        await door.do(partial(receive_words, incoming=said))
+    elif said.text:
+        door.recent.heard(said.chat_id, said.visitor.user_id, said.text)
+
+
+@router.edited_message(F.text | F.caption)
+async def edited(message: Message, door: Door) -> None:
+    said = incoming(message)
+    if await door.look(partial(known_part, incoming=said)):
+        await door.do(partial(receive_edit, incoming=said))

@@ -1,0 +1,205 @@
+"""A town to test in: the real emulator, the real relay, people who write and press over HTTP."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.app import App
+from bot.sandbox.server import Sandbox
+from bot.settings import load
+
+EXAMPLE = Path(__file__).parent.parent / "bot" / "example" / "alliance.toml"
+
+GUANDI, NANSHI, HEBIN = -1001000000101, -1001000000102, -1001000000103
+WATER, POWER, URBAN, TELECOM, PROPERTY = (-1001000000200 - n for n in range(1, 6))
+OFFICE, STREET = -1001000000001, -1001000000002
+ZHANG, LI, MARIA, WANG, ZHAO = 500000101, 500000102, 500000103, 500000104, 500000105
+LIN, CHEN, ZHOU = 500000001, 500000002, 500000003
+WATER_MAN, POWER_MAN, URBAN_MAN, TELECOM_MAN, PROPERTY_MAN = (500000200 + n for n in range(1, 6))
+OPERATOR = 500000900
+
+PATIENCE = 8.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Town:
+    """The sandbox as people see it."""
+
+    def __init__(self, base: str, http: aiohttp.ClientSession, home: Path) -> None:
+        self.base, self.http, self.home = base, http, home
+
+    async def post(self, door: str, **fields: Any) -> dict[str, Any]:
+        async with self.http.post(f"{self.base}/sandbox/{door}", json=fields) as answer:
+            told = await answer.json()
+            assert answer.status == 200, told
+            return dict(told)
+
+    async def say(self, person: int, chat: int, text: str, **fields: Any) -> dict[str, Any]:
+        sent = await self.post("send", **{"as": person, "chat": chat, "text": text, **fields})
+        return dict(sent["messages"][0])
+
+    async def photo(
+        self, person: int, chat: int, text: str = "", samples: tuple[str, ...] = ("cover",), **fields: Any
+    ) -> list[dict[str, Any]]:
+        """One message for each picture; several are an album unless media_group=False."""
+        sent = await self.post("send", **{"as": person, "chat": chat, "text": text, "samples": list(samples), **fields})
+        return list(sent["messages"])
+
+    async def edit(self, person: int, chat: int, message_id: int, **fields: Any) -> None:
+        await self.post("edit", **{"as": person, "chat": chat, "message_id": message_id, **fields})
+
+    async def press(self, person: int, chat: int, message: dict[str, Any], button: str, **fields: Any) -> str:
+        """Press the button with this label (or its beginning); returns the answer's text."""
+        key = "ephemeral_message_id" if message.get("ephemeral_message_id") else "message_id"
+        label = next((each for each in labels(message) if each == button or each.startswith(button)), button)
+        pressed = await self.post("press", **{"as": person, "chat": chat, key: message[key], "button": label, **fields})
+        return str((pressed.get("answer") or {}).get("text") or "")
+
+    async def wind(self, seconds: float) -> None:
+        await self.post("clock", advance=seconds)
+
+    async def state(self, person: int | None = None) -> dict[str, Any]:
+        asked = {"as": str(person)} if person else {}
+        async with self.http.get(f"{self.base}/sandbox/state", params=asked) as answer:
+            return dict(await answer.json())
+
+    async def messages(self, chat: int, person: int | None = None) -> list[dict[str, Any]]:
+        """What stands in the chat now, oldest first."""
+        found = (await self.state(person))["messages"].get(str(chat), [])
+        return [message for message in found if not message.get("deleted")]
+
+    async def from_bot(self, chat: int, person: int | None = None) -> list[dict[str, Any]]:
+        return [each for each in await self.messages(chat, person) if each.get("from", {}).get("is_bot")]
+
+    async def sees(
+        self, chat: int, wanted: str | Callable[[dict[str, Any]], bool], person: int | None = None, within: float = PATIENCE
+    ) -> dict[str, Any]:
+        """Wait until the bot shows a message that fits; the newest of them."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        shown: list[dict[str, Any]] = []
+        while loop.time() < end:
+            shown = await self.from_bot(chat, person)
+            for message in reversed(shown):
+                if wanted(message) if callable(wanted) else wanted in words(message):
+                    return message
+            await asyncio.sleep(0.03)
+        raise AssertionError(f"{wanted!r} never came to {chat}; there is: {[words(each) for each in shown]}")
+
+    async def gone(self, chat: int, wanted: str, within: float = PATIENCE) -> None:
+        """Wait until no message of the bot's in the chat says this."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        while loop.time() < end:
+            if not any(wanted in words(each) for each in await self.from_bot(chat)):
+                return
+            await asyncio.sleep(0.03)
+        raise AssertionError(f"{wanted!r} is still in {chat}")
+
+    async def reaction(self, chat: int, message_id: int, wanted: list[str], within: float = PATIENCE) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        seen: Any = None
+        while loop.time() < end:
+            seen = next(
+                (each.get("reactions") or [] for each in await self.messages(chat) if each["message_id"] == message_id),
+                None,
+            )
+            if seen == wanted:
+                return
+            await asyncio.sleep(0.03)
+        raise AssertionError(f"the reaction is {seen}, not {wanted}")
+
+    async def calls(self) -> list[dict[str, Any]]:
+        async with self.http.get(f"{self.base}/sandbox/calls", params={"since": "0"}) as answer:
+            return list((await answer.json())["calls"])
+
+    async def settled(self, quiet: float = 0.4, within: float = PATIENCE) -> None:
+        """Wait until every update is acknowledged and the bot has made no call for a while."""
+        loop = asyncio.get_running_loop()
+        end, last, since = loop.time() + within, -1, loop.time()
+        while loop.time() < end:
+            async with self.http.get(f"{self.base}/sandbox/pending") as answer:
+                pending = (await answer.json())["updates"]
+            count = len([each for each in await self.calls() if each["method"] != "getUpdates"])
+            if count != last or pending:
+                last, since = count, loop.time()
+            elif loop.time() - since >= quiet:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the bot never came to rest")
+
+
+def words(message: dict[str, Any]) -> str:
+    return str(message.get("text") or message.get("caption") or "")
+
+
+def labels(message: dict[str, Any]) -> list[str]:
+    rows = (message.get("reply_markup") or {}).get("inline_keyboard", [])
+    return [str(button["text"]) for row in rows for button in row]
+
+
+def alliance(home: Path, change: Callable[[str], str] = lambda text: text) -> Path:
+    """The example alliance with a short gathering time, changed as the test needs it."""
+    text = EXAMPLE.read_text(encoding="utf-8").replace('gather = "15s"', 'gather = "1s"')
+    text = text.replace('quiet_hours = "21:30-07:00"', 'quiet_hours = ""')
+    path = home / "alliance.toml"
+    path.write_text(change(text), encoding="utf-8")
+    return path
+
+
+def config(home: Path, base: str, **more: str) -> Path:
+    lines = {
+        "BOT_TOKEN": "700000001:a-token-of-the-town-0123456789",
+        "BOT_API_URL": base,
+        "ALLIANCE_FILE": str(home / "alliance.toml"),
+        "DATA_DIR": str(home / "data"),
+        "ADMIN_IDS": str(OPERATOR),
+        "WEB_PORT": str(free_port()),
+        "LOG_LEVEL": "WARNING",
+        **more,
+    }
+    path = home / "config.env"
+    path.write_text("".join(f"{key}={value}\n" for key, value in lines.items()), encoding="utf-8")
+    return path
+
+
+@contextlib.asynccontextmanager
+async def relay(home: Path, base: str, **more: str) -> AsyncIterator[App]:
+    """The relay itself, running against the sandbox at `base`."""
+    app = App(load(config(home, base, **more)), lambda _text: None)
+    running = asyncio.create_task(app.run())
+    try:
+        yield app
+    finally:
+        app.stopping.set()
+        await asyncio.wait_for(running, 15)
+
+
+@contextlib.asynccontextmanager
+async def town(
+    home: Path,
+    change: Callable[[str], str] = lambda text: text,
+    limits: bool = False,
+    ephemeral: bool = True,
+    **more: str,
+) -> AsyncIterator[Town]:
+    """Sandbox and relay together."""
+    alliance(home, change)
+    sandbox = Sandbox(limits=limits, ephemeral=ephemeral)
+    base = await sandbox.start()
+    try:
+        async with aiohttp.ClientSession() as http, relay(home, base, **more):
+            yield Town(base, http, home)
+    finally:
+        await sandbox.stop()
