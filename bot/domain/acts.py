@@ -136,6 +136,7 @@ ACTS: Mapping[Act, Rule] = {
     ),
     Act.ACCEPT: Rule(N_("Accept"), _to(_A, _P), frozenset({_UNIT}), N_("accepted it"), undoable=True),
     Act.MAKE_SAFE: Rule(N_("Made safe"), _to(_A, _P, _A), frozenset({_UNIT}), N_("made the place safe"), undoable=True),
+    Act.RESOLVE: Rule(N_("Done"), _to(_R, _P, _A), frozenset({_UNIT}), N_("says it is done"), undoable=True),
     Act.RETURN: Rule(
         N_("Not ours"),
         _to(_F, _P, _A),
@@ -145,7 +146,6 @@ ACTS: Mapping[Act, Rule] = {
         undoable=True,
     ),
     Act.ASK_FOR_TIME: Rule(N_("More time"), _stay(_A), frozenset({_UNIT}), N_("asked for more time"), reason=True),
-    Act.RESOLVE: Rule(N_("Done"), _to(_R, _P, _A), frozenset({_UNIT}), N_("says it is done"), undoable=True),
     Act.CONFIRM: Rule(N_("Confirm"), _to(_C, _R), frozenset({_SECRETARY}), N_("confirmed it"), undoable=True),
     Act.SEND_BACK: Rule(
         N_("Send back"), _to(_A, _R), frozenset({_SECRETARY}), N_("sent it back"), reason=True, undoable=True

@@ -16,7 +16,7 @@ export function senderOf({ sender_chat: group, from }) {
 /** The words of a service message, or null for one that people wrote. */
 export function serviceWords(message) {
   const name = (user) => user.first_name;
-  if (message.new_chat_members) return word("joined", message.new_chat_members.map(name).join("、"));
+  if (message.new_chat_members) return word("joined", message.new_chat_members.map(name).join(" · "));
   if (message.left_chat_member) return word("left", name(message.left_chat_member));
   if (message.group_chat_created || message.supergroup_chat_created) return word("created");
   if (message.migrate_to_chat_id) return word("upgraded");
@@ -61,7 +61,6 @@ export function messageRow({ messages, follows }, context) {
     ...(spoken.show_caption_above_media ? parts : []),
     !words && !parts.length ? element("div.words.faint", {}, word("otherMessage")) : null,
     foot(first, spoken, { mine, ephemeral, words, messages }, context));
-  if (parts.length && !words) bubble.classList.add("bare");
 
   const reactions = messages.flatMap((message) => message.reactions ?? []);
   const body = element("div.body", {}, bubble,

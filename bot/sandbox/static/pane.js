@@ -33,7 +33,6 @@ export class Pane extends EventTarget {
     Object.assign(this, { kind, world, isShown, isShownAnywhere });
     this.node = document.querySelector("#pane").content.cloneNode(true).querySelector(".pane");
     this.node.dataset.testid = `pane-${kind}`;
-    this.node.dataset.pane = kind;
     const one = (selector) => this.node.querySelector(selector);
     [this.chatPick, this.whoPick] = [one(".pick-chat select"), one(".pick-who select")];
     this.timeline = new Timeline(one(".timeline"), one(".below"));
