@@ -20,7 +20,6 @@ from aiogram.exceptions import (
 from aiogram.methods.base import TelegramMethod
 from aiogram.types import Update
 from pydantic import ValidationError
-from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.domain.words import N_
@@ -146,12 +145,6 @@ def set_aside(desk: Desk, raw: dict[str, Any], told: str) -> None:
             sentence=N_("Update {update} could not be handled and was kept. python -m bot retry tries it again."),
             values={"update": str(update_id)},
         )
-
-
-def failed_updates(session: Session) -> list[dict[str, Any]]:
-    """What was set aside, oldest first."""
-    rows = session.query(FailedUpdate).order_by(FailedUpdate.update_id).all()  # type: ignore[arg-type]
-    return [json.loads(row.raw) for row in rows]
 
 
 def _chat_of(raw: dict[str, Any]) -> int:

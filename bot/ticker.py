@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import delete
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.services.desk import Desk, Ground
 from bot.services.reminding import fire
 from storage.store import StorageAway, Store
-from storage.tables import Handled, Timer
+from storage.tables import Timer
 from storage.timers import due_timers, next_timer
+from storage.updates import forget_handled
 
 log = structlog.get_logger()
 
@@ -85,13 +85,9 @@ class Ticker:
         """Forget the ids of updates that can no longer be delivered again."""
         before = self._clock.now() - KEEP_HANDLED
         try:
-            await self._store.write(lambda session: _forget_handled(session, before))
+            await self._store.write(lambda session: forget_handled(session, before))
         except StorageAway as error:
             log.error("storage_away", where="tidy", error=str(error))
-
-
-def _forget_handled(session: Session, before: datetime) -> None:
-    session.execute(delete(Handled).where(col(Handled.at) < before))
 
 
 def _put_off(session: Session, incident_id: int, kind: str, now: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from bot.domain.acts import OPEN
 from storage.store import stir
-from storage.tables import Binding, CategoryLimit, Community, District, Incident, Person, Post, Secretary, Shown, Unit
+from storage.tables import Binding, CategoryLimit, Community, District, Incident, Post, Secretary, Shown, Unit
 
 
 def known_chat(session: Session, chat_id: int) -> Binding | None:
@@ -72,16 +72,40 @@ def districts_of(session: Session, community_id: int) -> list[District]:
     )
 
 
+def community_by_key(session: Session, key: str) -> Community | None:
+    return session.exec(select(Community).where(Community.key == key)).first()
+
+
+def district_by_key(session: Session, community_id: int, key: str) -> District | None:
+    return session.exec(select(District).where(District.community_id == community_id, District.key == key)).first()
+
+
+def unit_by_key(session: Session, community_id: int, key: str) -> Unit | None:
+    return session.exec(select(Unit).where(Unit.community_id == community_id, Unit.key == key)).first()
+
+
+def all_units(session: Session) -> list[Unit]:
+    return list(session.exec(select(Unit).where(Unit.active).order_by(col(Unit.id))).all())
+
+
+def other_chats(session: Session, role: str, community_id: int, unit_id: int | None, chat_id: int) -> Sequence[Binding]:
+    """Chats bound as the same office or unit as `chat_id` is to be: each has one chat, the newest binding wins."""
+    return session.exec(
+        select(Binding).where(
+            Binding.role == role,
+            Binding.community_id == community_id,
+            Binding.unit_id == unit_id,
+            Binding.chat_id != chat_id,
+        )
+    ).all()
+
+
 def bindings(session: Session) -> list[Binding]:
     return list(session.exec(select(Binding).order_by(col(Binding.chat_id))).all())
 
 
 def category_limits(session: Session) -> list[CategoryLimit]:
     return list(session.exec(select(CategoryLimit)).all())
-
-
-def people(session: Session, user_ids: Sequence[int]) -> list[Person]:
-    return list(session.exec(select(Person).where(col(Person.user_id).in_(user_ids))).all())
 
 
 def rebind(session: Session, old: int, new: int, now: datetime) -> bool:

@@ -62,6 +62,38 @@ def reports_of(session: Session, incident_id: int) -> Row_[Part]:
     ).all()
 
 
+def after_pictures(session: Session, incident_id: int, since: datetime) -> Row_[Part]:
+    """Proof that it is done, shown at or after `since`."""
+    return session.exec(
+        select(Part).where(Part.incident_id == incident_id, Part.role == "after", Part.media != "", Part.at >= since)
+    ).all()
+
+
+def has_several_pictures(session: Session, incident_id: int) -> bool:
+    rows = session.exec(
+        select(Part.id).where(Part.incident_id == incident_id, Part.role == "report", Part.media != "").limit(2)
+    ).all()
+    return len(rows) > 1
+
+
+def open_in(session: Session, community_id: int, unit_id: int | None = None) -> Row_[Incident]:
+    """Open incidents of a community, or those that one unit has."""
+    query = select(Incident).where(
+        Incident.community_id == community_id, col(Incident.status).in_([str(status) for status in OPEN])
+    )
+    return session.exec(query if unit_id is None else query.where(Incident.unit_id == unit_id)).all()
+
+
+def last_community_of(session: Session, reporter_id: int) -> int | None:
+    """Where a person reported last."""
+    return session.exec(
+        select(Incident.community_id)
+        .where(Incident.reporter_id == reporter_id)
+        .order_by(col(Incident.id).desc())
+        .limit(1)
+    ).first()
+
+
 def open_queue(
     session: Session, communities: Row_[int], unit_id: int | None, skip: int, most: int
 ) -> tuple[list[Incident], int]:

@@ -126,6 +126,36 @@ def held_cards(session: Session, chat_id: int, most: int) -> list[int]:
     return [row for row in rows if row is not None]
 
 
+def held_posts(session: Session, incident_id: int, chat_id: int) -> list[Post]:
+    """The incident's cards behind the chat's list."""
+    return list(
+        session.exec(
+            select(Post).where(
+                Post.incident_id == incident_id, Post.chat_id == chat_id, Post.kind == "card", Post.state == "held"
+            )
+        ).all()
+    )
+
+
+def standing_posts(session: Session, subject: str, chat_id: int, kind: str) -> list[Post]:
+    """Posts of one kind about one subject in one chat that have not gone."""
+    return list(
+        session.exec(
+            select(Post).where(
+                Post.subject == subject, Post.chat_id == chat_id, Post.kind == kind, Post.state != "gone"
+            )
+        ).all()
+    )
+
+
+def ephemeral_post(session: Session, chat_id: int, user_id: int, ephemeral_id: int) -> Post | None:
+    """The post behind a message that one person alone sees; such ids count for each receiver."""
+    rows = session.exec(
+        select(Post).where(Post.chat_id == chat_id, Post.user_id == user_id, col(Post.ephemeral), Post.state != "gone")
+    ).all()
+    return next((row for row in rows if ephemeral_id in row.message_ids), None)
+
+
 def post_of_message(session: Session, chat_id: int, message_id: int) -> Post | None:
     """The post that a message of the bot's belongs to."""
     shown = session.get(Shown, (chat_id, message_id))

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlmodel import col, select
-
 from bot.domain.acts import ACTS, ANSWERS, REASONS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor, Refusal, may, roles
@@ -17,8 +15,9 @@ from bot.services.people import matter
 from bot.services.posting import post_up
 from bot.speech import Speech
 from bot.views.sentences import act_told, status_name
-from storage.incidents import lock
-from storage.tables import Answer, Community, Event, Incident, Part, Unit
+from storage.events import last_time, latest_events
+from storage.incidents import after_pictures, lock
+from storage.tables import Answer, Community, Event, Incident, Unit
 from storage.timers import set_timer
 
 QUIET = (str(Act.COMMENT), str(Act.SAY_FIXED), "edited", "caught")
@@ -73,12 +72,7 @@ def refused(desk: Desk, incident: Incident, refusal: Refusal, speech: Speech) ->
 
 def last_event(desk: Desk, incident: Incident) -> Event | None:
     """The last thing that changed the incident; remarks and answers do not count."""
-    return desk.session.exec(
-        select(Event)
-        .where(Event.incident_id == incident.id, col(Event.act).not_in(QUIET))
-        .order_by(col(Event.id).desc())
-        .limit(1)
-    ).first()
+    return next(iter(latest_events(desk.session, incident.ident, QUIET, 1)), None)
 
 
 def _acting_role(actor: Actor, incident: Incident, wanted: Act) -> Role:
@@ -119,16 +113,8 @@ def _resolve(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: s
 
 def fresh_proof(desk: Desk, incident: Incident) -> bool:
     """Whether an after-photo has come since the unit was last set to work."""
-    since = desk.session.exec(
-        select(Event.at)
-        .where(Event.incident_id == incident.id, col(Event.act).in_(("dispatch", "reassign", "send_back", "reopen")))
-        .order_by(col(Event.id).desc())
-        .limit(1)
-    ).first()
-    query = select(Part.id).where(Part.incident_id == incident.id, Part.role == "after", Part.media != "")
-    if since is not None:
-        query = query.where(Part.at >= since)
-    return desk.session.exec(query.limit(1)).first() is not None
+    since = last_time(desk.session, incident.ident, ("dispatch", "reassign", "send_back", "reopen"))
+    return bool(after_pictures(desk.session, incident.ident, since or incident.created_at))
 
 
 def _say_fixed(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
@@ -177,9 +163,7 @@ def _undo(desk: Desk, actor: Actor, incident: Incident, speech: Speech) -> Told:
 
 def _withdraw_proof(desk: Desk, incident: Incident, event: Event) -> None:
     """The picture that had resolved it by mistake proves nothing any more; it stays in the history."""
-    for part in desk.session.exec(
-        select(Part).where(Part.incident_id == incident.id, Part.role == "after", Part.at >= event.at)
-    ).all():
+    for part in after_pictures(desk.session, incident.ident, event.at):
         part.role = "remark"
         desk.session.add(part)
     post_up(desk, incident)
@@ -187,12 +171,7 @@ def _withdraw_proof(desk: Desk, incident: Incident, event: Event) -> None:
 
 def undoable(desk: Desk, incident: Incident, user_id: int) -> Event | None:
     """The person's own last step, while it is at most a minute old and nobody but the bot has acted since."""
-    recent = desk.session.exec(
-        select(Event)
-        .where(Event.incident_id == incident.id, col(Event.act).not_in(QUIET))
-        .order_by(col(Event.id).desc())
-        .limit(3)
-    ).all()
+    recent = latest_events(desk.session, incident.ident, QUIET, 3)
     event = next((event for event in recent if event.actor_id != 0), None)
     if event is None or event.actor_id != user_id or not event.undo:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel
 
 from bot.alliance import Alliance, CommunityEntry, DistrictEntry, UnitEntry
 from storage import chats
@@ -38,7 +38,7 @@ def align(session: Session, alliance: Alliance) -> list[str]:
 
 
 def _community(session: Session, entry: CommunityEntry) -> Iterator[str]:
-    row = session.exec(select(Community).where(Community.key == entry.key)).first()
+    row = chats.community_by_key(session, entry.key)
     fields = {
         "name": entry.name,
         "prefix": entry.prefix,
@@ -54,7 +54,9 @@ def _community(session: Session, entry: CommunityEntry) -> Iterator[str]:
         "active": True,
     }
     yield from _upsert(session, row, Community, {"key": entry.key}, fields, f"community {entry.key}")
-    row = session.exec(select(Community).where(Community.key == entry.key)).one()
+    row = chats.community_by_key(session, entry.key)
+    if row is None:
+        raise LookupError(entry.key)
     yield from _secretaries(session, row, entry.secretaries)
     if entry.office_chat is not None:
         yield from _bind(session, entry.office_chat, row, "office", None, None)
@@ -76,17 +78,19 @@ def _secretaries(session: Session, community: Community, wanted: tuple[int, ...]
 
 
 def _district(session: Session, community: Community, entry: DistrictEntry) -> Iterator[str]:
-    query = select(District).where(District.community_id == community.id, District.key == entry.key)
+    row = chats.district_by_key(session, community.ident, entry.key)
     own = {"community_id": community.ident, "key": entry.key}
     name = f"district {community.key}/{entry.key}"
-    yield from _upsert(session, session.exec(query).first(), District, own, {"name": entry.name, "active": True}, name)
-    row = session.exec(query).one()
+    yield from _upsert(session, row, District, own, {"name": entry.name, "active": True}, name)
+    row = chats.district_by_key(session, community.ident, entry.key)
+    if row is None:
+        raise LookupError(entry.key)
     for chat_id in entry.chats:
         yield from _bind(session, chat_id, community, "district", row.id, None)
 
 
 def _unit(session: Session, community: Community, entry: UnitEntry) -> Iterator[str]:
-    query = select(Unit).where(Unit.community_id == community.id, Unit.key == entry.key)
+    row = chats.unit_by_key(session, community.ident, entry.key)
     fields = {
         "name": entry.name,
         "contact": entry.contact,
@@ -96,8 +100,10 @@ def _unit(session: Session, community: Community, entry: UnitEntry) -> Iterator[
         "active": True,
     }
     own = {"community_id": community.ident, "key": entry.key}
-    yield from _upsert(session, session.exec(query).first(), Unit, own, fields, f"unit {community.key}/{entry.key}")
-    row = session.exec(query).one()
+    yield from _upsert(session, row, Unit, own, fields, f"unit {community.key}/{entry.key}")
+    row = chats.unit_by_key(session, community.ident, entry.key)
+    if row is None:
+        raise LookupError(entry.key)
     if entry.chat is not None:
         yield from _bind(session, entry.chat, community, "unit", None, row.id)
 
@@ -149,14 +155,7 @@ def _bind(
     ):
         return
     if role != "district":
-        for other in session.exec(
-            select(Binding).where(
-                Binding.role == role,
-                Binding.community_id == community.id,
-                Binding.unit_id == unit_id,
-                col(Binding.chat_id) != chat_id,
-            )
-        ).all():
+        for other in chats.other_chats(session, role, community.ident, unit_id, chat_id):
             session.delete(other)
     binding = binding or Binding(chat_id=chat_id, role=role, community_id=community.ident)
     binding.role, binding.community_id = role, community.ident

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from sqlmodel import col, select
-
 from bot.domain.rights import Actor
 from bot.domain.words import N_
 from bot.services.acting import Told
@@ -12,8 +10,9 @@ from bot.services.lifecycle import call_secretary
 from bot.services.posting import add_notice, post_up, tell_office
 from bot.speech import Speech
 from storage import chats
+from storage.incidents import open_in
 from storage.posts import bump_post, find_post, revive
-from storage.tables import Binding, Community, District, Incident, Person, Unit
+from storage.tables import Binding, Community, District, Person, Unit
 
 
 def bound_name(desk: Desk, binding: Binding | None) -> str:
@@ -79,14 +78,7 @@ def set_binding(
     binding.unit_id = row.id if isinstance(row, Unit) else None
     if isinstance(row, (Unit, Community)):
         # A unit and an office have one chat each: the newest binding wins.
-        for other in session.exec(
-            select(Binding).where(
-                Binding.role == binding.role,
-                Binding.community_id == binding.community_id,
-                Binding.unit_id == binding.unit_id,
-                Binding.chat_id != chat_id,
-            )
-        ).all():
+        for other in chats.other_chats(session, binding.role, binding.community_id, binding.unit_id, chat_id):
             session.delete(other)
     session.add(binding)
     session.flush()
@@ -112,15 +104,9 @@ def show_menus(desk: Desk) -> None:
 
 def _show_again(desk: Desk, binding: Binding) -> None:
     """Open incidents whose cards had nowhere to go have a chat now."""
-    query = select(Incident).where(
-        Incident.community_id == binding.community_id,
-        col(Incident.status).in_(("draft", "filed", "dispatched", "accepted", "resolved")),
-    )
-    if binding.role == "unit":
-        query = query.where(Incident.unit_id == binding.unit_id)
-    elif binding.role != "office":
+    if binding.role == "district":
         return
-    for incident in desk.session.exec(query).all():
+    for incident in open_in(desk.session, binding.community_id, binding.unit_id):
         if incident.need == "undelivered" and binding.role == "unit":
             call_secretary(incident, "")
         desk.session.add(incident)

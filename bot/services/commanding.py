@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import col, select
-
 from bot.domain.rights import Actor
 from bot.domain.words import N_
 from bot.services import binding as bindings
@@ -20,8 +18,9 @@ from bot.speech import LANGUAGES
 from bot.views.sentences import status_name
 from storage import chats
 from storage.chats import known_chat
+from storage.incidents import last_community_of
 from storage.posts import bump_post, find_post
-from storage.tables import Binding, Community, Incident, Person, Shop, Unit
+from storage.tables import Binding, Community, Person, Shop
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,7 @@ def _community(desk: Desk, asked: Asked) -> Community | None:
         return desk.session.get(Community, here.community_id)
     if not asked.private:
         return None
-    last = desk.session.exec(
-        select(Incident.community_id)
-        .where(Incident.reporter_id == asked.incoming.visitor.user_id)
-        .order_by(col(Incident.id).desc())
-        .limit(1)
-    ).first()
+    last = last_community_of(desk.session, asked.incoming.visitor.user_id)
     if last is not None:
         return desk.session.get(Community, last)
     known = [each for each in chats.communities(desk.session) if chats.districts_of(desk.session, each.ident)]
@@ -226,7 +220,7 @@ def _start(desk: Desk, asked: Asked) -> None:
     found = [["operator", ""]] if person.user_id in desk.ground.operators else []
     for key in chats.secretary_in(desk.session, person.user_id):
         found.append(["secretary", desk.session.get_one(Community, key).name])
-    units = desk.session.exec(select(Unit).where(Unit.active)).all()
+    units = chats.all_units(desk.session)
     found += [["unit", unit.name] for unit in units if person.user_id in unit.members]
     _show(desk, asked, "start", roles=found)
 

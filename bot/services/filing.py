@@ -1,7 +1,5 @@
 """Files an incident under its category and sends it on its way: by route, to the fallback unit, or to the secretary."""
 
-from sqlmodel import col, select
-
 from bot.domain.acts import Act, Role
 from bot.domain.rights import BOT, Actor
 from bot.domain.routing import Route, route
@@ -41,9 +39,7 @@ def send_on(desk: Desk, incident: Incident) -> None:
 def suggested(desk: Desk, incident: Incident, community: Community) -> Unit | None:
     """The unit its category and district lead to, else the community's fallback; never one that refused it."""
     district = desk.session.get(District, incident.district_id) if incident.district_id else None
-    units = desk.session.exec(
-        select(Unit).where(Unit.community_id == community.id, Unit.active).order_by(col(Unit.id))
-    ).all()
+    units = chats.units_of(desk.session, community.ident)
     willing = {unit.id: unit for unit in units if unit.id not in incident.refused_by and unit.id is not None}
     routes = [Route(key, tuple(unit.categories), tuple(unit.districts)) for key, unit in willing.items()]
     chosen = route(incident.category, district.key if district else None, routes)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import col, select
-
 from bot.domain.acts import Status
 from bot.domain.metrics import Life, Metrics, measure
 from bot.domain.rights import Actor
@@ -15,9 +13,10 @@ from bot.services.people import matter
 from bot.services.posting import add_notice, replace_post
 from bot.views.lists import PAGE, Line, Numbers
 from storage import chats, incidents
-from storage.posts import held_cards
+from storage.events import events_of
+from storage.posts import held_cards, held_posts
 from storage.store import stir
-from storage.tables import Binding, Community, District, Event, Incident, Post, Shop, Unit
+from storage.tables import Binding, Community, District, Incident, Shop, Unit
 
 FOUND = 8
 
@@ -89,11 +88,7 @@ def open_sheet(desk: Desk, incident: Incident, chat_id: int, thread_id: int | No
 
 def open_held(desk: Desk, incident: Incident, chat_id: int) -> None:
     """Let the card of an incident out from behind the chat's list."""
-    for post in desk.session.exec(
-        select(Post).where(
-            Post.incident_id == incident.id, Post.chat_id == chat_id, Post.kind == "card", Post.state == "held"
-        )
-    ).all():
+    for post in held_posts(desk.session, incident.ident, chat_id):
         post.state, post.due_at, post.args = "due", desk.now, {**post.args, "opened": True}
         desk.session.add(post)
         stir(desk.session, "posts")
@@ -198,12 +193,12 @@ def _measure(lives: Any, start: datetime, now: datetime) -> Metrics:
 
 def _units(desk: Desk, rows: list[Incident]) -> list[Unit]:
     wanted = {row.unit_id for row in rows if row.unit_id}
-    return list(desk.session.exec(select(Unit).where(col(Unit.id).in_(wanted)).order_by(col(Unit.id))).all())
+    return [desk.session.get_one(Unit, each) for each in sorted(wanted)]
 
 
 def life(desk: Desk, incident: Incident) -> Life:
     """What is counted of one incident, from its row and its events."""
-    events = desk.session.exec(select(Event).where(Event.incident_id == incident.id).order_by(col(Event.id))).all()
+    events = events_of(desk.session, incident.ident)
     checks = [event.at for event in events if event.act in ("confirm", "send_back")]
     return Life(
         filed_at=incident.filed_at or incident.closed_at or incident.created_at,

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import col, select
-
 from bot.domain.acts import Status
 from bot.domain.categories import CATEGORIES
 from bot.services.desk import Desk
 from storage import chats
-from storage.posts import bump, bump_post, latest_seq, posts_of, return_post
+from storage.incidents import has_several_pictures
+from storage.posts import bump, bump_post, find_post, latest_seq, posts_of, return_post, standing_posts
 from storage.store import stir
-from storage.tables import Binding, Incident, Part, Post
+from storage.tables import Binding, Incident, Post
 
 SETTLE = timedelta(seconds=1)
 """How long after gathering the rest of an album follows its card, so that it goes out in one piece."""
@@ -76,11 +75,7 @@ def add_post(desk: Desk, incident: Incident, kind: str, chat_id: int, **fields: 
 
 def replace_post(desk: Desk, incident: Incident, kind: str, binding: Binding, **fields: Any) -> Post:
     """A post that takes the place of those of its kind before it in the same chat."""
-    earlier = desk.session.exec(
-        select(Post).where(
-            Post.subject == subject(incident), Post.chat_id == binding.chat_id, Post.kind == kind, Post.state != "gone"
-        )
-    ).all()
+    earlier = standing_posts(desk.session, subject(incident), binding.chat_id, kind)
     for post in earlier:
         post.args = {**post.args, "newest": False}
         bump_post(desk.session, post, desk.now)
@@ -113,10 +108,8 @@ def _calls(desk: Desk, incident: Incident) -> Iterator[Call]:
 
 def _unit_calls(desk: Desk, incident: Incident, home: Binding) -> Iterator[Call]:
     yield Call("card", home.chat_id, incident.cards, home.thread_id)
-    pictures = desk.session.exec(
-        select(Part.id).where(Part.incident_id == incident.id, Part.role == "report", Part.media != "").limit(2)
-    ).all()
-    if len(pictures) > 1 and incident.status in (Status.DISPATCHED, Status.ACCEPTED):
+    at_work = incident.status in (Status.DISPATCHED, Status.ACCEPTED)
+    if at_work and has_several_pictures(desk.session, incident.ident):
         # Several pictures follow the card in one piece, once no more are expected.
         yield Call(
             "album", home.chat_id, incident.cards, home.thread_id, due_at=max(desk.now, incident.gather_until + SETTLE)
@@ -143,9 +136,7 @@ def add_notice(
     **args: Any,
 ) -> None:
     """A message about no incident. `key` names it: the same key in the same chat is said once."""
-    found = desk.session.exec(
-        select(Post).where(Post.subject == key, Post.chat_id == chat_id, Post.kind == view, col(Post.seq) == 0)
-    ).first()
+    found = find_post(desk.session, key, chat_id, view)
     if found is not None:
         return
     desk.session.add(

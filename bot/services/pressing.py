@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sqlmodel import col, select
-
 from bot.domain.acts import ACTS, Act, Role
 from bot.domain.rights import Actor, may, roles
 from bot.services import acting, binding, looking
@@ -14,7 +12,7 @@ from bot.services.people import Visitor, actor, matter, remember
 from bot.speech import Speech
 from bot.views.presses import Press, unpack
 from storage.chats import known_chat
-from storage.posts import bump_post, post_of_message
+from storage.posts import bump_post, ephemeral_post, post_of_message
 from storage.tables import Binding, Incident, Post
 
 
@@ -57,12 +55,7 @@ def press(desk: Desk, pressed: Pressed) -> Told:
 def _post(desk: Desk, pressed: Pressed) -> Post | None:
     """The post the button stands on."""
     if pressed.ephemeral_id is not None:
-        rows = desk.session.exec(
-            select(Post).where(
-                Post.chat_id == pressed.chat_id, Post.user_id == pressed.visitor.user_id, col(Post.ephemeral)
-            )
-        ).all()
-        return next((row for row in rows if pressed.ephemeral_id in row.message_ids), None)
+        return ephemeral_post(desk.session, pressed.chat_id, pressed.visitor.user_id, pressed.ephemeral_id)
     if pressed.message_id is None:
         return None
     return post_of_message(desk.session, pressed.chat_id, pressed.message_id)
