@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import aiohttp
 
 from bot.app import App
 from bot.sandbox.server import Sandbox
+from bot.sandbox.world import WORLD_FILE
 from bot.settings import load
+from tests.schema import hold
 
 EXAMPLE = Path(__file__).parent.parent / "bot" / "example" / "alliance.toml"
 
@@ -22,8 +26,11 @@ ZHANG, LI, MARIA, WANG, ZHAO = 500000101, 500000102, 500000103, 500000104, 50000
 LIN, CHEN, ZHOU = 500000001, 500000002, 500000003
 WATER_MAN, POWER_MAN, URBAN_MAN, TELECOM_MAN, PROPERTY_MAN = (500000200 + n for n in range(1, 6))
 OPERATOR = 500000900
+BOT = 700000001
 
 PATIENCE = 8.0
+GATHER = 20
+"""Seconds, in a `patient` alliance."""
 
 
 def free_port() -> int:
@@ -35,8 +42,8 @@ def free_port() -> int:
 class Town:
     """The sandbox as people see it."""
 
-    def __init__(self, base: str, http: aiohttp.ClientSession, home: Path) -> None:
-        self.base, self.http, self.home = base, http, home
+    def __init__(self, base: str, http: aiohttp.ClientSession, home: Path, sandbox: Sandbox) -> None:
+        self.base, self.http, self.home, self.sandbox = base, http, home, sandbox
 
     async def post(self, door: str, **fields: Any) -> dict[str, Any]:
         async with self.http.post(f"{self.base}/sandbox/{door}", json=fields) as answer:
@@ -79,10 +86,14 @@ class Town:
         return [message for message in found if not message.get("deleted")]
 
     async def from_bot(self, chat: int, person: int | None = None) -> list[dict[str, Any]]:
-        return [each for each in await self.messages(chat, person) if each.get("from", {}).get("is_bot")]
+        return [each for each in await self.messages(chat, person) if each.get("from", {}).get("id") == BOT]
 
     async def sees(
-        self, chat: int, wanted: str | Callable[[dict[str, Any]], bool], person: int | None = None, within: float = PATIENCE
+        self,
+        chat: int,
+        wanted: str | Callable[[dict[str, Any]], bool],
+        person: int | None = None,
+        within: float = PATIENCE,
     ) -> dict[str, Any]:
         """Wait until the bot shows a message that fits; the newest of them."""
         loop = asyncio.get_running_loop()
@@ -123,6 +134,20 @@ class Town:
     async def calls(self) -> list[dict[str, Any]]:
         async with self.http.get(f"{self.base}/sandbox/calls", params={"since": "0"}) as answer:
             return list((await answer.json())["calls"])
+
+    async def download(self, file_id: str) -> bytes:
+        """A file as the Bot API gives it out."""
+        token = "700000001:a-token-of-the-town-0123456789"
+        async with self.http.get(f"{self.base}/bot{token}/getFile", params={"file_id": file_id}) as answer:
+            path = (await answer.json())["result"]["file_path"]
+        async with self.http.get(f"{self.base}/file/bot{token}/{path}") as answer:
+            assert answer.status == 200
+            return await answer.read()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the relay's database holds."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.home}/data/relay.sqlite?mode=ro", uri=True)) as base:
+            return base.execute(query).fetchall()
 
     async def settled(self, quiet: float = 0.4, within: float = PATIENCE) -> None:
         """Wait until every update is acknowledged and the bot has made no call for a while."""
@@ -192,14 +217,33 @@ async def town(
     change: Callable[[str], str] = lambda text: text,
     limits: bool = False,
     ephemeral: bool = True,
+    world: Path | None = None,
     **more: str,
 ) -> AsyncIterator[Town]:
     """Sandbox and relay together."""
     alliance(home, change)
-    sandbox = Sandbox(limits=limits, ephemeral=ephemeral)
+    sandbox = Sandbox(world, limits=limits, ephemeral=ephemeral)
     base = await sandbox.start()
     try:
         async with aiohttp.ClientSession() as http, relay(home, base, **more):
-            yield Town(base, http, home)
+            here = Town(base, http, home, sandbox)
+            yield here
+            hold(await here.calls())
     finally:
         await sandbox.stop()
+
+
+def english(home: Path, change: Callable[[dict[str, Any]], None] = lambda seed: None) -> Path:
+    """A world in which every phone speaks English, changed as the test needs it."""
+    seed = json.loads(WORLD_FILE.read_text(encoding="utf-8"))
+    for person in seed["people"]:
+        person["language_code"] = "en"
+    change(seed)
+    path = home / "world.json"
+    path.write_text(json.dumps(seed), encoding="utf-8")
+    return path
+
+
+def patient(text: str) -> str:
+    """Gathering lasts until the test winds the clock by GATHER, however busy the machine is."""
+    return text.replace('gather = "1s"', f'gather = "{GATHER}s"')

@@ -1,0 +1,101 @@
+"""When an incident reminds: before the limit, at it, slower and slower past it; never at night, never in a storm."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.domain.deadlines import Clock, Running
+from bot.domain.ladder import Step, next_moment, passed, steps
+from bot.domain.worktime import Calendar, Hours, Weekdays
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+CALENDAR = Calendar(SHANGHAI, Hours.parse("08:30-11:30,13:30-17:30"), Weekdays())
+QUIET, NO_QUIET = Hours.parse("21:30-07:00"), Hours.parse("")
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # Monday 09:00 in Shanghai
+REPAIR = Running(Clock.REPAIR, START, START + timedelta(hours=4))
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def test_the_unit_hears_at_three_quarters_and_at_the_limit() -> None:
+    first, second, *_ = steps(REPAIR, CALENDAR)
+    assert (first.at, first.step) == (at(3), Step.SOON)
+    assert (second.at, second.step) == (at(4), Step.DUE)
+
+
+def test_past_the_limit_the_steps_slow_down_to_one_a_day() -> None:
+    late = [moment.at for moment in steps(REPAIR, CALENDAR) if moment.step in (Step.DUE, Step.LATE, Step.STREET)]
+    gaps = [after - before for before, after in zip(late, late[1:], strict=False)]
+    assert all(later >= earlier for earlier, later in zip(gaps[2:], gaps[3:], strict=False))
+    assert max(gaps) == timedelta(days=1)
+    assert gaps[-1] == timedelta(days=1)
+
+
+def test_the_street_hears_once_after_twice_the_limit() -> None:
+    street = [moment.at for moment in steps(REPAIR, CALENDAR) if moment.step is Step.STREET]
+    assert street == [at(8)]
+
+
+def test_the_street_hears_whatever_the_length_of_the_limit() -> None:
+    for minutes in (1, 5, 30, 45, 60, 90, 250, 1440, 5000, 20000):
+        running = Running(Clock.REPAIR, START, START + timedelta(minutes=minutes))
+        street = [moment.at for moment in steps(running, CALENDAR) if moment.step is Step.STREET]
+        assert street == [START + timedelta(minutes=2 * minutes)], minutes
+
+
+def test_the_next_moment_is_strictly_later_than_the_last() -> None:
+    moment = next_moment([REPAIR], at(3), CALENDAR, NO_QUIET, dangerous=False)
+    assert moment is not None and moment.at == at(4)
+
+
+def test_of_several_clocks_the_nearest_speaks_first() -> None:
+    accept = Running(Clock.ACCEPT, START, START + timedelta(minutes=30))
+    moment = next_moment([REPAIR, accept], START, CALENDAR, NO_QUIET, dangerous=False)
+    assert moment is not None and moment.clock is Clock.ACCEPT and moment.at == at(0.375)
+
+
+def test_no_clock_no_reminder() -> None:
+    assert next_moment([], START, CALENDAR, NO_QUIET, dangerous=True) is None
+
+
+def test_quiet_hours_hold_back_what_is_not_dangerous() -> None:
+    evening = Running(Clock.REPAIR, at(8), at(16))  # until 01:00 at night, three quarters at 23:00
+    moment = next_moment([evening], at(8), CALENDAR, QUIET, dangerous=False)
+    assert moment is not None
+    assert moment.at.astimezone(SHANGHAI).strftime("%d %H:%M") == "24 07:00"
+
+
+def test_quiet_hours_do_not_hold_back_danger() -> None:
+    evening = Running(Clock.REPAIR, at(8), at(16))
+    moment = next_moment([evening], at(8), CALENDAR, QUIET, dangerous=True)
+    assert moment is not None and moment.at == at(14)
+
+
+def test_what_is_done_reminds_the_secretary_each_working_day_at_its_opening() -> None:
+    friday = datetime(2026, 11, 27, 2, 0, tzinfo=UTC)
+    verify = Running(Clock.VERIFY, friday, friday + timedelta(days=3))
+    first, second, *_ = (moment.at.astimezone(SHANGHAI) for moment in steps(verify, CALENDAR))
+    assert first.strftime("%a %H:%M") == "Mon 08:30"
+    assert second.strftime("%a %H:%M") == "Tue 08:30"
+
+
+def test_after_an_outage_the_missed_steps_come_in_order_and_end_now() -> None:
+    missed = passed([REPAIR], START, at(9), CALENDAR)
+    assert [moment.at for moment in missed] == sorted(moment.at for moment in missed)
+    assert missed[0].at == at(3) and all(moment.at <= at(9) for moment in missed)
+    assert Step.STREET in {moment.step for moment in missed}
+    assert passed([REPAIR], at(9), at(9), CALENDAR) == []
+
+
+def test_a_year_of_one_forgotten_incident_is_one_step_at_a_time() -> None:
+    after, count = START, 0
+    while True:
+        moment = next_moment([REPAIR], after, CALENDAR, QUIET, dangerous=False)
+        if moment is None or moment.at > START + timedelta(days=365):
+            break
+        local = moment.at.astimezone(SHANGHAI)
+        assert not QUIET.contains(local)
+        assert moment.at > after
+        after, count = moment.at, count + 1
+    assert 360 <= count <= 380

@@ -1,0 +1,136 @@
+"""Rows: migrations up and down, jobs that commit together, a database that is away."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlmodel import Session, SQLModel, select
+
+import storage.tables as tables
+from storage.migrating import head, migrate
+from storage.store import SqliteStore, StorageAway, sqlite_engine, stir
+from storage.types import Instant
+
+
+async def test_every_migration_goes_up_down_and_up_again(tmp_path: Path) -> None:
+    path = tmp_path / "relay.sqlite"
+    await migrate("", path)
+    await migrate("", path, "base")
+    with sqlite_engine(path, writing=False).connect() as connection:
+        assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
+    await migrate("", path)
+    assert head()
+
+
+async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
+    path = tmp_path / "relay.sqlite"
+    await migrate("", path)
+    with sqlite_engine(path, writing=False).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+async def _store(tmp_path: Path) -> SqliteStore:
+    await migrate("", tmp_path / "relay.sqlite")
+    return SqliteStore(tmp_path / "relay.sqlite")
+
+
+def _note(key: str):  # type: ignore[no-untyped-def]
+    return lambda session: session.add(tables.Note(key=key, value="x"))
+
+
+async def test_a_job_that_fails_leaves_nothing_and_harms_none_beside_it(tmp_path: Path) -> None:
+    store = await _store(tmp_path)
+
+    def bad(session: Session) -> None:
+        session.add(tables.Note(key="bad", value="x"))
+        session.flush()
+        raise ValueError("no")
+
+    results = await asyncio.gather(
+        store.write(_note("a")), store.write(bad), store.write(_note("b")), return_exceptions=True
+    )
+    assert isinstance(results[1], ValueError)
+    found = await store.read(lambda session: sorted(row.key for row in session.exec(select(tables.Note)).all()))
+    assert found == ["a", "b"]
+    await store.close()
+
+
+async def test_a_commit_tells_who_waits_and_a_failed_job_tells_nobody(tmp_path: Path) -> None:
+    store = await _store(tmp_path)
+    heard: list[frozenset[str]] = []
+    store.on_commit = heard.append
+
+    def failing(session: Session) -> None:
+        stir(session, "timers")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await store.write(failing)
+    await store.write(lambda session: stir(session, "posts"))
+    await asyncio.sleep(0.01)
+    assert heard == [frozenset({"posts"})]
+    await store.close()
+
+
+async def test_a_locked_database_is_away_and_comes_back(tmp_path: Path) -> None:
+    store = await _store(tmp_path)
+    await store.write(lambda session: session.connection().exec_driver_sql("PRAGMA busy_timeout=50") and None)
+    other = sqlite_engine(tmp_path / "relay.sqlite", writing=True)
+    with other.connect() as connection:
+        connection.begin()
+        connection.exec_driver_sql("SELECT 1")
+        with pytest.raises(StorageAway):
+            await store.write(_note("late"))
+    await store.write(_note("later"))
+    await store.close()
+
+
+async def test_a_race_on_one_incident_is_decided_once(tmp_path: Path) -> None:
+    """Two readers of one version: the second write finds that it has moved on."""
+    from sqlalchemy.orm.exc import StaleDataError
+
+    store = await _store(tmp_path)
+    now = datetime.now(UTC)
+
+    def make(session: Session) -> int:
+        community = tables.Community(key="a", name="A", prefix="A")
+        session.add(community)
+        session.flush()
+        incident = tables.Incident(
+            community_id=community.ident, chat_id=-1, author_id=1, reporter_id=1, created_at=now, gather_until=now
+        )
+        session.add(incident)
+        session.flush()
+        return incident.ident
+
+    incident_id = await store.write(make)
+    first = await store.read(lambda session: session.get_one(tables.Incident, incident_id))
+
+    def change(session: Session) -> None:
+        incident = session.get_one(tables.Incident, incident_id)
+        incident.status = "filed"
+        session.add(incident)
+
+    await store.write(change)
+
+    def late(session: Session) -> None:
+        session.add(first)
+        first.status = "void"
+
+    with pytest.raises(StaleDataError):
+        await store.write(late)
+    await store.close()
+
+
+def test_a_moment_is_kept_to_the_millisecond_and_in_utc() -> None:
+    shanghai = timezone(timedelta(hours=8))
+    stored = Instant().process_bind_param(datetime(2026, 11, 23, 20, 2, 3, 456000, shanghai), None)  # type: ignore[arg-type]
+    back = Instant().process_result_value(stored, None)  # type: ignore[arg-type]
+    assert back == datetime(2026, 11, 23, 12, 2, 3, 456000, UTC)
+    with pytest.raises(ValueError, match="time zone"):
+        Instant().process_bind_param(datetime(2026, 11, 23), None)  # type: ignore[arg-type]  # noqa: DTZ001
