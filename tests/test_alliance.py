@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.alliance import Alliance, AllianceError, LimitEntry, read
-from bot.alliance_lines import Lines, Place
+from bot.alliance.lines import Lines, Place
 from bot.domain.durations import Duration
 
 ROOT = Path(__file__).parent.parent

@@ -33,7 +33,7 @@ def start(screen: Screen, roles: Sequence[tuple[str, str]]) -> Content:
     """What the person can do, role by role; (role, name of the community or unit)."""
     speech = screen.speech
     head = speech.say(N_("This is alliance-relay: one needle, a thousand threads."))
-    known = [speech.say(ROLES[role], name=name) for role, name in roles] or [speech.say(ROLES["merchant"], name="")]
+    known = [speech.say(ROLES[role], name=name) for role, name in roles or [("merchant", "")]]
     return Content("\n\n".join([head, *known]), silent=True)
 
 
@@ -101,7 +101,7 @@ def bind_menu(screen: Screen, choices: Sequence[tuple[str, str]], bound: str, us
         return Content(speech.say(N_("There is no community yet. Load an alliance file first: bot apply FILE")))
     text = speech.say(N_("What is this chat?"))
     if bound:
-        text = speech.say(N_("This chat is {name} now."), name=bound) + " " + text
+        text = speech.say(N_("This chat is {name} now."), name=bound) + "\n" + text
     if username:
         text = speech.say(N_("Tap what a group is to be, choose the group, and the bot joins it as that."))
         links = (Button(label, url=f"https://t.me/{username}?startgroup={choice}") for choice, label in choices)

@@ -103,7 +103,11 @@ def numbers(screen: Screen, figures: Numbers) -> Content:
         (N_("Right first time"), metrics.right_first_time),
         (N_("Valid reports"), metrics.valid_reports),
     ):
-        lines.append(f"{speech.tell(label)} {rate.percent} ({rate.hits}/{rate.of})")
+        lines.append(
+            speech.say(
+                "{label} {rate} ({hits}/{of})", label=speech.tell(label), rate=rate.percent, hits=rate.hits, of=rate.of
+            )
+        )
     if metrics.parked:
         lines.append(speech.say(N_("Parked, left out: {parked}"), parked=metrics.parked))
     for name, count, unit in figures.units:

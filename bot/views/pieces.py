@@ -20,7 +20,7 @@ def headline(screen: Screen, scene: Scene) -> str:
 
 def facts(screen: Screen, scene: Scene) -> list[str]:
     speech, found = screen.speech, []
-    place = where(scene)
+    place = where(speech, scene)
     if place:
         found.append("📍 " + speech.say("{place}", place=place))
     if scene.words:
@@ -86,12 +86,18 @@ def role_name(screen: Screen, role: str) -> str:
 
 def answers_counted(screen: Screen, scene: Scene) -> str:
     given = [answer.answer for answer in scene.answers if answer.round == scene.incident.rework]
-    return " · ".join(f"{screen.speech.tell(text)} {given.count(key)}" for key, text in ANSWERS.items() if key in given)
+    say = screen.speech.say
+    return " · ".join(
+        say("{answer} {count}", answer=screen.speech.tell(text), count=given.count(key))
+        for key, text in ANSWERS.items()
+        if key in given
+    )
 
 
 def refusals(screen: Screen, scene: Scene) -> str:
-    names = [unit_name(scene, unit_id) for unit_id in scene.incident.refused_by]
-    return screen.speech.say(N_("Not theirs, they said: {names}"), names="、".join(names)) if names else ""
+    speech = screen.speech
+    names = speech.tell(", ").join(unit_name(scene, unit_id) for unit_id in scene.incident.refused_by)
+    return speech.say(N_("Not theirs, they said: {names}"), names=names) if names else ""
 
 
 def unit_name(scene: Scene, unit_id: int) -> str:

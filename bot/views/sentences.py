@@ -61,7 +61,7 @@ def span(speech: Speech, length: timedelta) -> str:
             if minutes
             else speech.tell("{hours} h", hours=hours)
         )
-    return speech.tell("{minutes} min", minutes=minutes)
+    return speech.tell("{minutes} min", minutes=minutes) if minutes else speech.tell("under a minute")
 
 
 def left(speech: Speech, due: datetime, now: datetime) -> str:
@@ -71,9 +71,11 @@ def left(speech: Speech, due: datetime, now: datetime) -> str:
     return speech.tell("{span} overdue", span=span(speech, now - due))
 
 
-def where(scene: Scene) -> str:
+def where(speech: Speech, scene: Scene) -> str:
     """District, shop and address, named place: what of it is known, as plain text."""
-    shop = ",".join(filter(None, (scene.shop.name, scene.shop.address))) if scene.shop else ""
+    shop = scene.shop.name if scene.shop else ""
+    if scene.shop and scene.shop.address:
+        shop = speech.tell("{shop}, {address}", shop=scene.shop.name, address=scene.shop.address)
     return " · ".join(filter(None, (scene.district.name if scene.district else "", shop, scene.incident.place)))
 
 
@@ -99,7 +101,9 @@ def act_told(speech: Speech, event: Event, zone: ZoneInfo) -> str:
         who=actor_name(speech, event),
         done=done,
     )
-    return told + (f"({reason_name(speech, event.act, event.reason)})" if event.reason else "")
+    if not event.reason:
+        return told
+    return speech.tell("{told} ({reason})", told=told, reason=reason_name(speech, event.act, event.reason))
 
 
 def _done(speech: Speech, event: Event, what: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from bot.alliance_entries import CommunityEntry
-from bot.alliance_lines import Place
-from bot.alliance_table import Source, quoted
+from bot.alliance.entries import CommunityEntry
+from bot.alliance.lines import Place
+from bot.alliance.table import Source, quoted
 
 
 def hold(communities: tuple[CommunityEntry, ...], source: Source) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bot.alliance_lines import Lines, Place
+from bot.alliance.lines import Lines, Place
 from bot.domain.durations import Duration
 from bot.domain.worktime import Hours
 

@@ -1,7 +1,7 @@
 """The alliance file: who works with whom, read from TOML and checked as a whole, so that nothing half right is applied.
 
-`read` is the only door. What the file is made of stands in `alliance_entries`, the reading of one table in
-`alliance_table`, the rules between entries in `alliance_rules`, the lines that errors name in `alliance_lines`.
+`read` is the only door. What the file is made of stands in `entries`, the reading of one table in
+`table`, the rules between entries in `rules`, the lines that errors name in `lines`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,12 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 
-from bot.alliance_entries import Alliance, CommunityEntry, DistrictEntry, LimitEntry, UnitEntry
-from bot.alliance_lines import Lines
-from bot.alliance_rules import hold
-from bot.alliance_table import AllianceError, Source, Table, quoted
+from bot.alliance.entries import Alliance, CommunityEntry, DistrictEntry, LimitEntry, UnitEntry
+from bot.alliance.lines import Lines
+from bot.alliance.rules import hold
+from bot.alliance.table import AllianceError, Source, Table, quoted
 from bot.domain.categories import CATEGORIES
 from bot.domain.durations import Duration
-
-__all__ = [
-    "Alliance",
-    "AllianceError",
-    "CommunityEntry",
-    "DistrictEntry",
-    "LimitEntry",
-    "UnitEntry",
-    "read",
-]
 
 COMMUNITY = (
     *("key", "name", "prefix", "parent", "office_chat", "secretaries", "dispatch", "intake", "gather", "proof"),
