@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
@@ -18,15 +17,16 @@ from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
 from aiohttp import web
 
-from bot.alliance import AllianceError, read
+from bot.alliance import AllianceError
 from bot.channels.telegram import Telegram
 from bot.clock import Clock
+from bot.instance import alone_on
 from bot.nursery import Nursery
+from bot.opening import StartError, apply_alliance, ground_of, open_database
 from bot.polling import Intake, Polling, TokenRefused
 from bot.sandbox.server import Sandbox
-from bot.services import aligning, binding
 from bot.services.delivering import Delivery
-from bot.services.desk import Desk, Ground
+from bot.services.desk import Ground
 from bot.services.picturing import Pictures, Unreadable
 from bot.settings import Settings
 from bot.speech import LANGUAGES, Speech
@@ -34,10 +34,8 @@ from bot.ticker import Ticker
 from bot.views.content import Screen
 from bot.views.help import menu
 from bot.web.health import health_app
-from bot.workdays import ChinaWorkdays
 from handlers.routes import dispatcher
-from storage.migrating import migrate
-from storage.store import StorageAway, Store, open_store
+from storage.store import StorageAway, Store
 
 log = structlog.get_logger()
 
@@ -49,55 +47,11 @@ SILENT = 120.0
 """Seconds without an answered poll after which the relay does not call itself ready."""
 
 
-class StartError(Exception):
-    """The program cannot start; the text is one line that says why and what to do."""
-
-
-def ground_of(settings: Settings) -> Ground:
-    return Ground(
-        zone=ZoneInfo(settings.timezone),
-        language=settings.language,
-        workdays=ChinaWorkdays(),
-        operators=frozenset(settings.admin_ids),
-        public_url=settings.public_url,
-    )
-
-
-def database_file(settings: Settings) -> Path:
-    return settings.data_dir / "relay.sqlite"
-
-
-async def open_database(settings: Settings) -> Store:
-    """The store, brought to this version's tables. Raises StartError when it cannot be reached or used."""
-    url = settings.database_url.get_secret_value()
-    url = "" if url.startswith("sqlite") else url
-    try:
-        await migrate(url, database_file(settings))
-    except Exception as error:
-        told = " ".join(str(getattr(error, "orig", None) or error).split())[:160]
-        where = "DATABASE_URL" if url else str(database_file(settings))
-        raise StartError(
-            f"the database cannot be used ({where}): {told}; check that it runs, or restore a backup with "
-            "python -m bot restore"
-        ) from error
-    return open_store(url, database_file(settings))
-
-
 def make_bot(settings: Settings, api: str | None = None) -> Bot:
     """The client for the Bot API at `api`, or as the settings say."""
     token = settings.bot_token.get_secret_value() if settings.bot_token else SANDBOX_TOKEN
     session = AiohttpSession(api=TelegramAPIServer.from_base(api or settings.bot_api_url), timeout=30)
     return Bot(token, session=session)
-
-
-async def apply_alliance(store: Store, settings: Settings, path: Path, ground: Ground, clock: Clock) -> list[str]:
-    """Apply the alliance file when it has changed since; returns the differences. Raises AllianceError."""
-    alliance = read(path)
-    if await store.read(aligning.applied_digest) == alliance.digest:
-        return []
-    changes = await store.write(lambda session: aligning.align(session, alliance))
-    await store.write(lambda session: binding.show_menus(Desk(session, ground, clock.now())))
-    return changes
 
 
 class App:
@@ -114,6 +68,7 @@ class App:
     async def run(self) -> None:
         """Until told to stop. Raises StartError."""
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(alone_on(self._settings.data_dir))
             stack.push_async_callback(self.nursery.close)
             settings, api = await self._sandboxed(stack)
             bot = make_bot(settings, api)

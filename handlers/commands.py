@@ -11,10 +11,7 @@ from bot.services.commanding import command as do_command
 from handlers.door import Door
 from handlers.reading import cleaned, incoming, title
 
-router = Router(name="commands")
 
-
-@router.message(F.text.startswith("/") | F.caption.startswith("/"), Command(*COMMANDS, ignore_case=True))
 async def asked(message: Message, command: CommandObject, door: Door) -> None:
     earlier = message.reply_to_message
     await door.do(
@@ -30,3 +27,12 @@ async def asked(message: Message, command: CommandObject, door: Door) -> None:
             ),
         )
     )
+
+
+def router() -> Router:
+    """A fresh router: a dispatcher keeps its own for ever."""
+    made = Router(name="commands")
+    made.message.register(
+        asked, F.text.startswith("/") | F.caption.startswith("/"), Command(*COMMANDS, ignore_case=True)
+    )
+    return made

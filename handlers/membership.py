@@ -9,11 +9,9 @@ from bot.services.binding import bot_came, bot_went, moved, said_goodbye
 from handlers.door import Door
 from handlers.reading import title
 
-router = Router(name="membership")
 INSIDE = {"member", "administrator", "restricted"}
 
 
-@router.my_chat_member(F.chat.type.in_({"group", "supergroup"}))
 async def membership(change: ChatMemberUpdated, door: Door) -> None:
     status = change.new_chat_member.status
     if status in INSIDE:
@@ -29,17 +27,24 @@ async def membership(change: ChatMemberUpdated, door: Door) -> None:
         await door.do(partial(bot_went, chat_id=change.chat.id))
 
 
-@router.my_chat_member(F.chat.type == "private")
 async def blocked(change: ChatMemberUpdated, door: Door) -> None:
     gone = change.new_chat_member.status not in INSIDE
     await door.do(partial(said_goodbye, user_id=change.chat.id, gone=gone))
 
 
-@router.message(F.migrate_to_chat_id)
 async def became(message: Message, door: Door) -> None:
     await door.do(partial(moved, old=message.chat.id, new=message.migrate_to_chat_id or 0))
 
 
-@router.message(F.migrate_from_chat_id)
 async def came_from(message: Message, door: Door) -> None:
     await door.do(partial(moved, old=message.migrate_from_chat_id or 0, new=message.chat.id))
+
+
+def router() -> Router:
+    """A fresh router: a dispatcher keeps its own for ever."""
+    made = Router(name="membership")
+    made.my_chat_member.register(membership, F.chat.type.in_({"group", "supergroup"}))
+    made.my_chat_member.register(blocked, F.chat.type == "private")
+    made.message.register(became, F.migrate_to_chat_id)
+    made.message.register(came_from, F.migrate_from_chat_id)
+    return made

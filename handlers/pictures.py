@@ -9,10 +9,7 @@ from bot.services.receiving import concerns_picture, receive_picture, receive_pr
 from handlers.door import Door
 from handlers.reading import has_picture, incoming
 
-router = Router(name="pictures")
 
-
-@router.message(F.chat.type.in_({"group", "supergroup"}), has_picture)
 async def picture(message: Message, door: Door) -> None:
     shown = incoming(message)
     if await door.look(partial(concerns_picture, incoming=shown)):
@@ -20,6 +17,13 @@ async def picture(message: Message, door: Door) -> None:
         await door.do(partial(receive_picture, incoming=shown, said=said))
 
 
-@router.message(F.chat.type == "private", has_picture)
 async def private_picture(message: Message, door: Door) -> None:
     await door.do(partial(receive_private_picture, incoming=incoming(message), key=f"update:{door.update_id}"))
+
+
+def router() -> Router:
+    """A fresh router: a dispatcher keeps its own for ever."""
+    made = Router(name="pictures")
+    made.message.register(picture, F.chat.type.in_({"group", "supergroup"}), has_picture)
+    made.message.register(private_picture, F.chat.type == "private", has_picture)
+    return made

@@ -11,12 +11,10 @@ from bot.views.content import shorten
 from handlers.door import Door
 from handlers.reading import pressing, title
 
-router = Router(name="presses")
 ANSWER = 200
 """Characters in the answer to a press (Bot API)."""
 
 
-@router.callback_query()
 async def pressed(query: CallbackQuery, door: Door) -> AnswerCallbackQuery:
     message = query.message
     if message is None:
@@ -38,3 +36,10 @@ async def pressed(query: CallbackQuery, door: Door) -> AnswerCallbackQuery:
         )
     )
     return query.answer(text=shorten(told.text, ANSWER) or None, show_alert=told.alert or None)
+
+
+def router() -> Router:
+    """A fresh router: a dispatcher keeps its own for ever."""
+    made = Router(name="presses")
+    made.callback_query.register(pressed)
+    return made

@@ -8,5 +8,6 @@ from handlers import commands, membership, pictures, presses, words
 def dispatcher() -> Dispatcher:
     """A dispatcher with every handler; no state machine, no middleware of aiogram's beyond its own."""
     routes = Dispatcher(disable_fsm=True, name="relay")
-    routes.include_routers(commands.router, pictures.router, presses.router, words.router, membership.router)
+    for handler in (commands, pictures, presses, words, membership):
+        routes.include_router(handler.router())
     return routes

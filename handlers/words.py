@@ -10,10 +10,7 @@ from bot.services.receiving import is_part as known_part
 from handlers.door import Door
 from handlers.reading import incoming
 
-router = Router(name="words")
 
-
-@router.message(F.text | F.location | F.venue)
 async def words(message: Message, door: Door) -> None:
     said = incoming(message)
     if await door.look(partial(concerns, incoming=said)):
@@ -22,8 +19,15 @@ async def words(message: Message, door: Door) -> None:
         door.recent.heard(said.chat_id, said.visitor.user_id, said.text)
 
 
-@router.edited_message(F.text | F.caption)
 async def edited(message: Message, door: Door) -> None:
     said = incoming(message)
     if await door.look(partial(known_part, incoming=said)):
         await door.do(partial(receive_edit, incoming=said))
+
+
+def router() -> Router:
+    """A fresh router: a dispatcher keeps its own for ever."""
+    made = Router(name="words")
+    made.message.register(words, F.text | F.location | F.venue)
+    made.edited_message.register(edited, F.text | F.caption)
+    return made

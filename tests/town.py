@@ -247,3 +247,26 @@ def english(home: Path, change: Callable[[dict[str, Any]], None] = lambda seed: 
 def patient(text: str) -> str:
     """Gathering lasts until the test winds the clock by GATHER, however busy the machine is."""
     return text.replace('gather = "1s"', f'gather = "{GATHER}s"')
+
+
+def english_town(
+    home: Path,
+    change: Callable[[str], str] = lambda text: text,
+    seed: Callable[[dict[str, Any]], None] = lambda seed: None,
+    ephemeral: bool = True,
+    **more: str,
+) -> contextlib.AbstractAsyncContextManager[Town]:
+    """A town that speaks English in every chat and on every phone, with a `patient` alliance."""
+    return town(
+        home,
+        lambda text: change(patient(text)),
+        ephemeral=ephemeral,
+        world=english(home, seed),
+        LANGUAGE="en",
+        **more,
+    )
+
+
+def picture(message: dict[str, Any]) -> str:
+    """Which picture the message shows: equal for the same one in two chats; empty for none."""
+    return str(message["photo"][-1]["file_unique_id"]) if message.get("photo") else ""

@@ -80,8 +80,14 @@ def last_remark(screen: Screen, scene: Scene) -> str:
 
 def role_name(screen: Screen, role: str) -> str:
     """People by what they are, not by their name."""
-    names = {"secretary": N_("secretary"), "reporter": N_("reporter"), "merchant": N_("a merchant"), "unit": N_("unit")}
-    return screen.speech.tell(names.get(role, N_("street office")))
+    names = {
+        "secretary": N_("secretary"),
+        "reporter": N_("reporter"),
+        "merchant": N_("a merchant"),
+        "unit": N_("unit"),
+        "street": N_("street office"),
+    }
+    return screen.speech.tell(names.get(role, names["street"]))
 
 
 def answers_counted(screen: Screen, scene: Scene) -> str:

@@ -67,7 +67,8 @@ def span(speech: Speech, length: timedelta) -> str:
 def left(speech: Speech, due: datetime, now: datetime) -> str:
     """`5 h 58 min left` or `2 h overdue`."""
     if due >= now:
-        return speech.tell("{span} left", span=span(speech, due - now))
+        # Rounded up, so that six hours just given read as six.
+        return speech.tell("{span} left", span=span(speech, due - now + timedelta(seconds=59)))
     return speech.tell("{span} overdue", span=span(speech, now - due))
 
 
