@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from bot.settings import Settings, SettingsError, load
 
@@ -13,6 +15,9 @@ OK, WRONG, MISUSED = 0, 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding is no reason to end
     options = _parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](options)
@@ -42,17 +47,25 @@ def _fail(text: str) -> int:
     return WRONG
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as every command's complaint is."""
+        self.exit(MISUSED, f"{' '.join(message.split())} ({self.prog} --help tells more)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot", description="alliance-relay: one needle, a thousand threads")
+    parser = _Parser(prog="python -m bot", description="alliance-relay: one needle, a thousand threads")
+    told_config = "settings file (default: config.env here)"
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command="run", config=None)
 
     def command(name: str, told: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=told, description=told)
-        made.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: config.env here)")
+        # Left out here, it must not overrule the one that may stand before the command.
+        made.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=told_config)
         return made
 
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (default: config.env here)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help=told_config)
     command("run", "run the relay (the default); without BOT_TOKEN: the sandbox")
     command("check", "check settings, token, rights in each chat, calendar, database")
     command("apply", "apply an alliance file and print the difference").add_argument("file", type=Path)

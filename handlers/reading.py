@@ -1,6 +1,7 @@
 """Turns Telegram's message into what the services take in: cleaned text, one picture, the person behind it."""
 
 import unicodedata
+from datetime import UTC
 
 from aiogram.types import Chat, Message, User
 
@@ -56,6 +57,7 @@ def incoming(message: Message, who: Visitor | None = None) -> Incoming:
         chat_id=message.chat.id,
         message_id=message.message_id,
         visitor=who or visitor(message),
+        sent_at=message.date.astimezone(UTC),
         thread_id=message.message_thread_id if message.is_topic_message else None,
         text=cleaned(message.text or message.caption),
         media_group_id=message.media_group_id or "",

@@ -16,7 +16,7 @@ async def words(message: Message, door: Door) -> None:
     if await door.look(partial(concerns, incoming=said)):
         await door.do(partial(receive_words, incoming=said))
     elif said.text:
-        door.recent.heard(said.chat_id, said.visitor.user_id, said.text)
+        door.recent.heard(said)
 
 
 async def edited(message: Message, door: Door) -> None:

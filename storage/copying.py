@@ -37,7 +37,7 @@ def copy_sqlite(source: Path, target: Path) -> Figures:
     if not source.exists() or source.stat().st_size == 0:
         raise BackupError(f"there is no database at {source}: nothing to back up")
     try:
-        with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as base:
+        with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as base:
             target.touch(0o600)
             with closing(sqlite3.connect(target)) as copy:
                 # In one step: a reader of WAL holds up no writer, and sees nothing of what is written meanwhile.
@@ -88,7 +88,6 @@ async def dump_postgres(url: str, target: Path) -> Figures:
             # pg_dump looks through the same snapshot in which is counted.
             snapshot = str(await ask("SELECT pg_export_snapshot()"))
             counted = Figures(str(await ask(REVISION)), int(await ask(INCIDENTS)), int(await ask(POSTS)))
-            target.touch(0o600)
             options = ("--format=custom", "--no-owner", "--no-privileges", "--no-password")
             await _run(url, tool, *options, f"--snapshot={snapshot}", f"--file={target}")
     except BackupError:

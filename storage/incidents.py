@@ -29,11 +29,11 @@ def part_of_album(session: Session, chat_id: int, media_group_id: str) -> Part |
     ).first()
 
 
-def gathering(session: Session, chat_id: int, author_id: int, now: datetime) -> Incident | None:
-    """The author's newest incident in this chat that still gathers."""
+def gathering(session: Session, chat_id: int, author_id: int, sent_at: datetime) -> Incident | None:
+    """The author's newest incident in this chat that still gathered when the message was sent."""
     return session.exec(
         select(Incident)
-        .where(Incident.chat_id == chat_id, Incident.author_id == author_id, col(Incident.gather_until) > now)
+        .where(Incident.chat_id == chat_id, Incident.author_id == author_id, col(Incident.gather_until) >= sent_at)
         .where(col(Incident.status).in_(("draft", "filed", "dispatched")))
         .order_by(col(Incident.id).desc())
         .limit(1)

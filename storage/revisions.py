@@ -40,7 +40,7 @@ async def current(url: str, path: Path) -> str:
 def _of_file(path: Path) -> str:
     if not path.exists() or path.stat().st_size == 0:
         return ""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as base:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as base:
         if base.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
             return ""
         row = base.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -115,6 +115,11 @@ def test_nobody_becomes_the_bot_by_claiming_its_number() -> None:
     assert not roles(forged, matter(D))
 
 
+def test_a_place_is_made_safe_once() -> None:
+    safe = Matter(OWN, DISTRICT, UNIT, frozenset(), A, safe=True)
+    assert may(actor(Role.UNIT, OWN), Act.MAKE_SAFE, safe, NOW) is Refusal.LATE
+
+
 def test_a_closed_incident_is_reopened_for_fourteen_days() -> None:
     def closed(days: float) -> Matter:
         return Matter(OWN, DISTRICT, UNIT, frozenset({PERSON}), C, NOW - timedelta(days=days))

@@ -74,5 +74,3 @@ async def test_a_server_that_is_gone_is_storage_away() -> None:
     with pytest.raises(StorageAway):
         await store.write(lambda session: session.add(Note(key="a", value="b")))
     await store.close()
-
-

@@ -104,6 +104,7 @@ async def test_an_album_is_one_incident_and_every_picture_reaches_the_unit_howev
         other = await there.sees(POWER, "-0002")
         assert picture(card) == picture(album[0])
         assert picture(other) == picture(early[0])
+        await there.settled()
         await there.wind(GATHER + 2)
         for shown in album[1:]:
             await there.sees(WATER, lambda message, shown=shown: picture(message) == picture(shown))
@@ -258,6 +259,7 @@ async def test_report_takes_up_an_earlier_photo_or_words_alone_where_photos_coun
         [lunch] = await there.photo(WANG, NANSHI, "Our new noodles, come and try", samples=("rubbish",))
         await there.photo(ZHAO, HEBIN, "Water manhole cover broken")
         await there.sees(WATER, "-0001")
+        await there.settled()
         await there.wind(GATHER + 1)
         await there.settled()
         for chat in (GUANDI, NANSHI):
@@ -292,18 +294,21 @@ async def test_report_takes_up_an_earlier_photo_or_words_alone_where_photos_coun
         )
 
 
-async def test_report_without_a_kind_asks_its_author_even_where_photos_count_only_by_keyword(tmp_path: Path) -> None:
+async def test_report_in_the_same_breath_as_its_photo_counts(tmp_path: Path) -> None:
     async with english_town(tmp_path, lambda text: text.replace('intake = "ask"', 'intake = "keyword"')) as there:
-        [photo] = await there.photo(MARIA, GUANDI, "On my way home", samples=("light",))
+        [lamp] = await there.photo(MARIA, GUANDI, samples=("light",))
+        await there.say(MARIA, GUANDI, "/report street light is out", reply_to=lamp["message_id"])
+        card = await there.sees(POWER, "street light is out")
+        assert picture(card) == picture(lamp)
+        # Without words it is a report all the same, and its author is asked what it is.
+        [photo] = await there.photo(WANG, NANSHI, "On my way home", samples=("bikes",))
+        await there.say(WANG, NANSHI, "/report", reply_to=photo["message_id"])
+        await there.reaction(NANSHI, photo["message_id"], ["👀"])
         await there.wind(GATHER + 1)
-        await there.settled()
-        await there.say(MARIA, GUANDI, "/report", reply_to=photo["message_id"])
-        await there.reaction(GUANDI, photo["message_id"], ["👀"])
-        await there.wind(GATHER + 1)
-        prompt = await there.sees(GUANDI, "What is it?", person=MARIA)
+        prompt = await there.sees(NANSHI, "What is it?", person=WANG)
         assert prompt.get("ephemeral_message_id")
-        await there.press(MARIA, GUANDI, prompt, "🛵")
-        assert picture(await there.sees(URBAN, "-0001")) == picture(photo)
+        await there.press(WANG, NANSHI, prompt, "🛵")
+        assert picture(await there.sees(URBAN, "-0002")) == picture(photo)
 
 
 async def test_where_every_photo_counts_nobody_is_asked(tmp_path: Path) -> None:

@@ -149,6 +149,21 @@ class Town:
         with contextlib.closing(sqlite3.connect(f"file:{self.home}/data/relay.sqlite?mode=ro", uri=True)) as base:
             return base.execute(query).fetchall()
 
+    async def called(self, times: int, within: float = PATIENCE) -> None:
+        """Wait until the bot has sent or changed something so many times more."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+
+        async def count() -> int:
+            return len(
+                [each for each in await self.calls() if each["method"].startswith(("send", "edit", "setMessage"))]
+            )
+
+        before = await count()
+        while await count() < before + times:
+            assert loop.time() < end, "the bot did nothing"
+            await asyncio.sleep(0.01)
+
     async def settled(self, quiet: float = 0.4, within: float = PATIENCE) -> None:
         """Wait until every update is acknowledged and the bot has made no call for a while."""
         loop = asyncio.get_running_loop()

@@ -44,6 +44,8 @@ class Matter:
     reporters: frozenset[int]
     status: Status
     closed_at: datetime | None = None
+    safe: bool = False
+    """The place was made safe already."""
 
 
 class Refusal(StrEnum):
@@ -79,6 +81,8 @@ def may(actor: Actor, act: Act, matter: Matter, now: datetime) -> Refusal | None
     if rule is None or not roles(actor, matter) & rule.roles:
         return Refusal.NOT_YOURS
     if matter.status not in rule.moves:
+        return Refusal.LATE
+    if act is Act.MAKE_SAFE and matter.safe:
         return Refusal.LATE
     if act in (Act.REOPEN, Act.ASK_REOPEN) and _long_closed(matter, now):
         return Refusal.LATE

@@ -14,7 +14,7 @@ from bot.services.lifecycle import Step, carry_out, restore
 from bot.services.people import matter
 from bot.services.posting import post_up
 from bot.speech import Speech
-from bot.views.sentences import act_told, status_name
+from bot.views.sentences import act_told, hidden_from, status_name
 from storage.events import last_time, latest_events
 from storage.incidents import after_pictures, lock
 from storage.tables import Answer, Community, Event, Incident, Unit
@@ -48,7 +48,7 @@ def act(desk: Desk, actor: Actor, incident_id: int, wanted: Act, choice: str, sp
         return _undo(desk, actor, incident, speech)
     refusal = may(actor, wanted, matter(incident), desk.now)
     if refusal is not None:
-        return Told(refused(desk, incident, refusal, speech), alert=True)
+        return Told(refused(desk, actor, incident, refusal, speech), alert=True)
     rule = ACTS[wanted]
     role = _acting_role(actor, incident, wanted)
     if rule.reason and choice not in REASONS.get(wanted, {}):
@@ -60,14 +60,17 @@ def act(desk: Desk, actor: Actor, incident_id: int, wanted: Act, choice: str, sp
     return Told(speech.tell("Done: {act}.", act=speech.tell(rule.label)))
 
 
-def refused(desk: Desk, incident: Incident, refusal: Refusal, speech: Speech) -> str:
+def refused(desk: Desk, actor: Actor, incident: Incident, refusal: Refusal, speech: Speech) -> str:
     """Why not, in one line: who was faster, or that it is not theirs to do."""
     if refusal is Refusal.NOT_YOURS:
         return speech.tell("This is not yours to do.")
     last = last_event(desk, incident)
     if last is None:
         return speech.tell("Too late: it is {status} now.", status=status_name(speech, incident.status))
-    return speech.tell("A little late: {told}.", told=act_told(speech, last, desk.ground.zone))
+    return speech.tell(
+        "A little late: {told}.",
+        told=act_told(speech, last, desk.ground.zone, hidden_from(roles(actor, matter(incident)))),
+    )
 
 
 def last_event(desk: Desk, incident: Incident) -> Event | None:

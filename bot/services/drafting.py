@@ -28,7 +28,9 @@ def consider(
         filing.file(desk, incident, guess.sure, fresh=fresh)
         return
     if not incident.prompted:
-        set_timer(desk.session, incident.ident, "gather", incident.gather_until)
+        # By our clock: what arrives late, after an outage, still waits for what arrives with it.
+        gather = timedelta(seconds=community.gather)
+        set_timer(desk.session, incident.ident, "gather", max(incident.gather_until, desk.now + gather))
     if community.intake != "keyword" or incident.explicit:
         post_up(desk, incident, fresh)
 

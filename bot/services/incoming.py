@@ -1,6 +1,7 @@
 """A message of a chat as the services see it: cleaned at the door, free of Telegram's types."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.services.people import Visitor
 
@@ -19,6 +20,8 @@ class Incoming:
     chat_id: int
     message_id: int
     visitor: Visitor
+    sent_at: datetime
+    """When it was written, by Telegram's clock: after an outage hours lie between messages that arrive together."""
     thread_id: int | None = None
     text: str = ""
     media_group_id: str = ""

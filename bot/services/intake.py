@@ -33,7 +33,7 @@ def take_picture(desk: Desk, binding: Binding, incoming: Incoming, words_before:
 
 def take_words(desk: Desk, incoming: Incoming) -> Incident | None:
     """Words or a place of an author whose pictures still gather belong to them. None: they belong to nothing."""
-    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, desk.now)
+    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, incoming.sent_at)
     if found is None or not _same_matter(found, incoming.text):
         return None
     # Once the author was asked, only words that answer count: the rest is conversation.
@@ -53,12 +53,26 @@ def report(
     known = part_of_message(desk.session, source.chat_id, source.message_id)
     if known is not None:
         incident = desk.session.get_one(Incident, known.incident_id)
-        if incident.status not in ENDED or incident.number is not None:
+        if incident.number is not None:
             return incident, False
+        if incident.status == Status.DRAFT:
+            _insist(desk, incident, incoming, words)
+            return incident, True
         desk.session.delete(known)
         desk.session.flush()
     opened = open_draft(desk, binding, source, words, explicit=True, reporter=incoming)
     return opened, True
+
+
+def _insist(desk: Desk, incident: Incident, incoming: Incoming, words: str) -> None:
+    """Somebody says that a draft is a report, and perhaps what it is."""
+    incident.explicit = True
+    if words:
+        said = make_part(desk, incident, incoming)
+        said.text, said.media, said.file_id = words, "", ""
+        desk.session.add(said)
+    desk.session.add(incident)
+    consider(desk, incident, desk.session.get_one(Community, incident.community_id))
 
 
 def edit(desk: Desk, incoming: Incoming) -> Incident | None:
@@ -145,7 +159,7 @@ def open_draft(
         author_id=visitor.user_id,
         reporter_id=None if visitor.hidden else visitor.user_id,
         created_at=desk.now,
-        gather_until=desk.now + timedelta(seconds=community.gather),
+        gather_until=incoming.sent_at + timedelta(seconds=community.gather),
         reminded_at=desk.now,
         explicit=explicit,
     )
@@ -167,7 +181,7 @@ def join(desk: Desk, incident: Incident, incoming: Incoming) -> None:
         return
     community = desk.session.get_one(Community, incident.community_id)
     desk.session.add(make_part(desk, incident, incoming))
-    incident.gather_until = max(incident.gather_until, desk.now + timedelta(seconds=community.gather))
+    incident.gather_until = max(incident.gather_until, incoming.sent_at + timedelta(seconds=community.gather))
     _note_place(incident, incoming)
     desk.session.add(incident)
     if incident.status == Status.DRAFT:
@@ -199,7 +213,7 @@ def _belongs_to(desk: Desk, incoming: Incoming) -> Incident | None:
         sibling = part_of_album(desk.session, incoming.chat_id, incoming.media_group_id)
         if sibling is not None:
             return lock(desk.session, sibling.incident_id)
-    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, desk.now)
+    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, incoming.sent_at)
     if found is None or found.prompted or not _same_matter(found, incoming.text):
         return None
     return lock(desk.session, found.ident)

@@ -53,6 +53,7 @@ def matter(incident: Incident) -> Matter:
         reporters=frozenset({incident.reporter_id} if incident.reporter_id else ()),
         status=Status(incident.status),
         closed_at=incident.closed_at,
+        safe=incident.safe_at is not None,
     )
 
 

@@ -80,7 +80,7 @@ def _menu(desk: Desk, case: _Case) -> Told:
     if wanted is not None and wanted in ACTS:
         refusal = may(case.person, wanted, matter(incident), desk.now)
         if refusal is not None:
-            return Told(acting.refused(desk, incident, refusal, case.speech), alert=True)
+            return Told(acting.refused(desk, case.person, incident, refusal, case.speech), alert=True)
     _set_menu(desk, case.post, case.press.name)
     return Told()
 

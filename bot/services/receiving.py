@@ -25,7 +25,7 @@ def concerns(desk: Desk, incoming: Incoming) -> bool:
         or post_of_message(session, incoming.chat_id, incoming.reply_to)
     ):
         return True
-    return gathering(session, incoming.chat_id, incoming.visitor.user_id, desk.now) is not None
+    return gathering(session, incoming.chat_id, incoming.visitor.user_id, incoming.sent_at) is not None
 
 
 def is_part(desk: Desk, incoming: Incoming) -> bool:
@@ -44,15 +44,15 @@ def concerns_picture(desk: Desk, incoming: Incoming) -> bool:
     return bool(album and part_of_album(desk.session, incoming.chat_id, album))
 
 
-def receive_picture(desk: Desk, incoming: Incoming, said: tuple[float, str]) -> None:
-    """A picture. `said`: how many seconds ago the author wrote something, and what."""
+def receive_picture(desk: Desk, incoming: Incoming, said: Incoming | None) -> None:
+    """A picture. `said`: what the author wrote last, if it belonged to nothing then."""
     binding = known_chat(desk.session, incoming.chat_id)
     if binding is None or _replied(desk, binding, incoming):
         return
     if binding.role == "district":
         community = desk.session.get_one(Community, binding.community_id)
-        seconds, words = said
-        take_picture(desk, binding, incoming, words if seconds <= community.gather else "")
+        before = said is not None and incoming.sent_at - said.sent_at <= timedelta(seconds=community.gather)
+        take_picture(desk, binding, incoming, said.text if said is not None and before else "")
 
 
 def receive_words(desk: Desk, incoming: Incoming) -> None:

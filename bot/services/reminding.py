@@ -48,7 +48,7 @@ def _remind(desk: Desk, incident: Incident) -> None:
 def _speak(desk: Desk, incident: Incident, community: Community, missed: list[Moment]) -> None:
     """However many steps were missed, each chat gets one reminder: the newest."""
     newest = missed[-1]
-    args = {"clock": str(newest.clock), "step": str(newest.step)}
+    args = {"clock": str(newest.clock), "step": str(newest.step), "unit": incident.unit_id}
     with_unit = incident.status in (Status.DISPATCHED, Status.ACCEPTED)
     home = chats.chat_of_unit(desk.session, incident.unit_id) if with_unit and incident.unit_id else None
     home = home or chats.office_of(desk.session, community.ident)

@@ -21,8 +21,9 @@ def target(desk: Desk, incoming: Incoming) -> Incident | None:
         post = None if part else post_of_message(session, incoming.chat_id, incoming.reply_to)
         incident_id = part.incident_id if part else post.incident_id if post else None
     if incident_id is None and incoming.media_group_id:
+        # Only proof comes as an album of which just the first piece is a reply; the report's own pieces join it.
         sibling = part_of_album(session, incoming.chat_id, incoming.media_group_id)
-        incident_id = sibling.incident_id if sibling else None
+        incident_id = sibling.incident_id if sibling and sibling.role != "report" else None
     return lock(session, incident_id) if incident_id is not None else None
 
 

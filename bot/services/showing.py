@@ -129,7 +129,7 @@ def _try_again(desk: Desk, post: Post, error: str, unknown: bool) -> None:
     post.error, post.lease = error, None
     first = not post.message_ids and post.form == ""
     post.state = "shown" if not first else "unknown" if unknown else "due"
-    post.due_at = desk.now + timedelta(seconds=min(2 ** min(post.attempts, 9), 300))
+    post.due_at = desk.now + timedelta(seconds=min(0.25 * 2 ** min(post.attempts, 11), 300))
 
 
 def _refused(desk: Desk, post: Post, outcome: Refused) -> None:

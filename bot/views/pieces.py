@@ -5,7 +5,7 @@ from datetime import datetime
 from bot.domain.acts import ANSWERS, Act, Status
 from bot.domain.words import N_
 from bot.views.content import Button, Screen, shorten
-from bot.views.sentences import category_name, clock_time, left, light, reason_name, span, status_name, where
+from bot.views.sentences import category_name, clock_time, left, light, reason_name, role_name, span, status_name, where
 from storage.scenes import Scene
 
 WORDS = 300
@@ -74,20 +74,8 @@ def last_remark(screen: Screen, scene: Scene) -> str:
     remark = next((event for event in reversed(scene.events) if event.act == Act.COMMENT and event.what), None)
     if remark is None:
         return ""
-    who = scene.unit.name if remark.role == "unit" and scene.unit else role_name(screen, remark.role)
+    who = scene.unit.name if remark.role == "unit" and scene.unit else role_name(screen.speech, remark.role)
     return "✎ " + screen.speech.say("{who}: {words}", who=who, words=shorten(remark.what, WORDS // 2))
-
-
-def role_name(screen: Screen, role: str) -> str:
-    """People by what they are, not by their name."""
-    names = {
-        "secretary": N_("secretary"),
-        "reporter": N_("reporter"),
-        "merchant": N_("a merchant"),
-        "unit": N_("unit"),
-        "street": N_("street office"),
-    }
-    return screen.speech.tell(names.get(role, names["street"]))
 
 
 def answers_counted(screen: Screen, scene: Scene) -> str:

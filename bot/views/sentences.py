@@ -1,5 +1,6 @@
 """Small pieces that many views say: a category's name, a status, a moment, a span of time, an entry of the history."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -80,16 +81,33 @@ def where(speech: Speech, scene: Scene) -> str:
     return " · ".join(filter(None, (scene.district.name if scene.district else "", shop, scene.incident.place)))
 
 
-def actor_name(speech: Speech, event: Event) -> str:
+def hidden_from(held: Collection[str]) -> frozenset[str]:
+    """The roles whose people are not named to somebody who holds the roles `held`: shops are never named to
+    strangers, the people of a unit only to their own and to the office."""
+    if Role.SECRETARY in held:
+        return frozenset()
+    shops = frozenset({str(Role.REPORTER), str(Role.MERCHANT)})
+    return shops if Role.UNIT in held else shops | {str(Role.UNIT)}
+
+
+def role_name(speech: Speech, role: str) -> str:
+    """People by what they are."""
+    names = {"secretary": N_("secretary"), "reporter": N_("reporter"), "merchant": N_("a merchant"), "unit": N_("unit")}
+    return speech.tell(names.get(role, N_("street office")))
+
+
+def actor_name(speech: Speech, event: Event, hide: Collection[str] = ()) -> str:
     if event.actor_id == 0:
         return speech.tell(N_("the relay"))
+    if event.role in hide:
+        return role_name(speech, event.role)
     if event.actor:
         return event.actor
     return speech.tell(N_("the unit") if event.role == Role.UNIT else N_("somebody"))
 
 
-def act_told(speech: Speech, event: Event, zone: ZoneInfo) -> str:
-    """`林书记 15:40 已确认结案`: who did what, when, and why; plain text."""
+def act_told(speech: Speech, event: Event, zone: ZoneInfo, hide: Collection[str] = ()) -> str:
+    """`林书记 15:40 已确认结案`: who did what, when, and why; plain text. People in the roles `hide` go unnamed."""
     what = event.what
     if event.act == Act.FILE:
         what = category_name(speech, what)
@@ -99,7 +117,7 @@ def act_told(speech: Speech, event: Event, zone: ZoneInfo) -> str:
     told = speech.tell(
         "{time} {who} {done}",
         time=event.at.astimezone(zone).strftime("%H:%M"),
-        who=actor_name(speech, event),
+        who=actor_name(speech, event, hide),
         done=done,
     )
     if not event.reason:

@@ -14,6 +14,7 @@ from bot.views.pieces import (
     refusals,
     status_line,
 )
+from bot.views.sentences import hidden_from
 from storage.scenes import Scene
 from storage.tables import Post
 
@@ -26,7 +27,7 @@ def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
     lines = [headline(screen, scene), *facts(screen, scene), *deadline_lines(screen, scene)]
     lines.append(status_line(screen, scene))
     lines.append(refusals(screen, scene))
-    lines += history_lines(screen, scene)
+    lines += history_lines(screen, scene, hidden_from({"office": "secretary"}.get(role, role).split()))
     rows: tuple[tuple[Button, ...], ...] = ()
     if role == "office":
         rows = keyboard.office_rows(screen, scene, menu)

@@ -1,0 +1,226 @@
+"""What an operator does to the relay's data from the command line: apply, migrate, back up, restore.
+
+None of it talks to Telegram, and none of it imports aiogram, which takes seconds to load.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bot import archive
+from bot.alliance import read
+from bot.archive import Manifest
+from bot.clock import Clock
+from bot.instance import alone_on
+from bot.opening import (
+    answering,
+    apply_alliance,
+    database_file,
+    database_url,
+    ground_of,
+    open_database,
+    place_of,
+)
+from bot.settings import Settings
+from storage.copying import BackupError, Figures, copy_sqlite, dump_postgres, load_postgres, make_single, unsound
+from storage.migrating import head
+from storage.restored import hold_unsent
+from storage.revisions import current, is_known
+
+Say = Callable[[str], None]
+
+
+async def apply(settings: Settings, file: Path, say: Say) -> None:
+    """Bring the database to what `file` says. Raises AllianceError, with nothing applied, or StartError."""
+    file = await asyncio.to_thread(file.absolute)
+    read(file)
+    store = await open_database(settings)
+    try:
+        with answering(settings):
+            changes = await apply_alliance(store, settings, file, ground_of(settings), Clock(), always=True)
+    finally:
+        await store.close()
+    for change in changes:
+        say(change)
+    if not changes:
+        say("nothing to change")
+    if await asyncio.to_thread(_is_another, file, settings.alliance_file):
+        say(f"the next run applies ALLIANCE_FILE, which says otherwise: {settings.alliance_file}")
+
+
+def _is_another(file: Path, own: Path) -> bool:
+    return own.is_file() and own.read_bytes() != file.read_bytes()
+
+
+async def migrate_only(settings: Settings, say: Say) -> None:
+    """Bring the database to this version's tables. Raises StartError."""
+    with answering(settings):
+        before = await current(database_url(settings), database_file(settings))
+    await (await open_database(settings)).close()
+    say(f"the database is at {head()} already" if before == head() else f"the database: {before or 'new'} → {head()}")
+
+
+async def backup(settings: Settings, dest: Path, say: Say) -> None:
+    """Write one file with everything that cannot be made again, while the relay runs. Raises BackupError."""
+    now = Clock().now()
+    url, path = database_url(settings), database_file(settings)
+    target = await asyncio.to_thread(_target, dest, now)
+    with _beside(target, "backup") as folder:
+        name = archive.POSTGRES if url else archive.SQLITE
+        if url:
+            figures = await dump_postgres(url, folder / name)
+        else:
+            figures = await asyncio.to_thread(copy_sqlite, path, folder / name)
+        manifest = await asyncio.to_thread(_write, settings, folder, name, figures, now, target)
+    with_it = " and ".join(each for each in manifest.members if each != name) or "nothing else"
+    say(
+        f"backed up to {target}: {figures.incidents} incidents, {figures.posts} posts, revision {figures.revision}, "
+        f"with {with_it}"
+    )
+
+
+def _target(dest: Path, now: datetime) -> Path:
+    dest = dest.expanduser().resolve()
+    if dest.is_dir():
+        return dest / f"relay-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz"
+    if not dest.parent.is_dir():
+        raise BackupError(f"DEST: there is no folder {dest.parent}: make it first")
+    if dest.exists() and not (dest.is_file() and archive.is_backup(dest)):
+        raise BackupError(f"DEST: {dest} is there already and is no backup: name another file")
+    return dest
+
+
+def _write(settings: Settings, folder: Path, database: str, figures: Figures, now: datetime, target: Path) -> Manifest:
+    for name, own in ((archive.KEY, settings.data_dir / archive.KEY), (archive.ALLIANCE, settings.alliance_file)):
+        if own.is_file():
+            shutil.copyfile(own, folder / name)
+    manifest = Manifest(
+        format=archive.FORMAT,
+        made=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        database=database,
+        revision=figures.revision,
+        incidents=figures.incidents,
+        posts=figures.posts,
+        members={each.name: archive.member(each) for each in sorted(folder.iterdir(), key=lambda each: each.name)},
+    )
+    packed = folder / "packed"
+    archive.pack(packed, folder, manifest)
+    if archive.unpack(packed, None) != manifest:
+        raise BackupError("what was written is not what was read: is the disk sound?")
+    packed.replace(target)
+    _sync_folder(target.parent)
+    return manifest
+
+
+async def restore(settings: Settings, src: Path, say: Say) -> None:
+    """Put a backup in the place of what is there, which is kept beside it. Raises BackupError or StartError."""
+    src = await asyncio.to_thread(lambda: src.expanduser().absolute())
+    now = Clock().now()
+    with alone_on(settings.data_dir), _beside(settings.data_dir / archive.SQLITE, "restore") as folder:
+        manifest = await asyncio.to_thread(archive.unpack, src, folder)
+        _check_fit(manifest, settings)
+        if database_url(settings):
+            await load_postgres(database_url(settings), folder / archive.POSTGRES)
+            held = await _settle(settings, manifest, now)
+        else:
+            held = await _settle_sqlite(settings, folder, manifest, now)
+        await asyncio.to_thread(_put_in_place, settings, folder, f"{now:%Y%m%dT%H%M%SZ}", say)
+    counts = f"{manifest.incidents} incidents and {manifest.posts} posts"
+    say(f"restored {counts} as of {manifest.made} to {place_of(settings)}")
+    if held:
+        say(f"{held} messages that were still to be sent are held: python -m bot retry releases them")
+
+
+def _check_fit(manifest: Manifest, settings: Settings) -> None:
+    wanted = archive.POSTGRES if database_url(settings) else archive.SQLITE
+    if manifest.database != wanted:
+        cure = "leave DATABASE_URL empty" if manifest.database == archive.SQLITE else "name one in DATABASE_URL"
+        kind = "SQLite" if manifest.database == archive.SQLITE else "PostgreSQL"
+        raise BackupError(f"this is the backup of a {kind} database: {cure}")
+    if not is_known(manifest.revision):
+        raise BackupError(
+            f"the backup is of a newer version: it is at {manifest.revision}, this program works with {head()}; "
+            "update the program"
+        )
+
+
+async def _settle_sqlite(settings: Settings, folder: Path, manifest: Manifest, now: datetime) -> int:
+    """Everything that can fail is done to the copy, before anything is touched."""
+    copy = folder / archive.SQLITE
+    if trouble := await asyncio.to_thread(unsound, copy):
+        raise BackupError(f"the database in the backup is damaged: {trouble}; take another backup")
+    held = await _settle(settings.model_copy(update={"data_dir": folder}), manifest, now)
+    await asyncio.to_thread(make_single, copy)
+    return held
+
+
+async def _settle(settings: Settings, manifest: Manifest, now: datetime) -> int:
+    """Bring the restored database to this version's tables and hold what it had still to send; returns how many."""
+    store = await open_database(settings)
+    try:
+        with answering(settings):
+            return await store.write(lambda session: hold_unsent(session, now, manifest.made))
+    finally:
+        await store.close()
+
+
+def _put_in_place(settings: Settings, folder: Path, stamp: str, say: Say) -> None:
+    with ExitStack() as stack:
+        swaps = []
+        for name, target in (
+            (archive.KEY, settings.data_dir / archive.KEY),
+            (archive.ALLIANCE, settings.alliance_file),
+        ):
+            fresh = folder / name
+            if not fresh.exists() or (target.is_file() and target.read_bytes() == fresh.read_bytes()):
+                continue
+            # To its own folder first: across file systems nothing can be renamed.
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staged = target.with_name(f".{target.name}.restore-{stamp}")
+            stack.callback(staged.unlink, missing_ok=True)
+            shutil.copyfile(fresh, staged)
+            staged.chmod(0o600 if name == archive.KEY else 0o644)
+            swaps.append((staged, target))
+        if (folder / archive.SQLITE).exists():
+            swaps.append((folder / archive.SQLITE, database_file(settings)))
+        for staged, target in swaps:
+            _keep_old(target, stamp, say)
+            staged.replace(target)
+            _sync_folder(target.parent)
+
+
+def _keep_old(target: Path, stamp: str, say: Say) -> None:
+    """Move aside what is in the way, with the log beside a database: it must never meet another database."""
+    kept = target.with_name(f"{target.name}.before-restore-{stamp}")
+    for suffix in ("", "-wal", "-shm"):
+        old = target.with_name(target.name + suffix)
+        if old.exists():
+            old.replace(kept.with_name(kept.name + suffix))
+    if kept.exists():
+        say(f"the {target.name} that was there is now {kept.name}")
+
+
+@contextmanager
+def _beside(target: Path, work: str) -> Iterator[Path]:
+    """A folder of one's own on the file system of `target`, gone afterwards; a disk's refusal becomes one line."""
+    try:
+        with TemporaryDirectory(dir=target.parent, prefix=f".relay-{work}-") as made:
+            yield Path(made)
+    except OSError as error:
+        where = error.filename2 or error.filename or target.parent
+        raise BackupError(f"cannot read or write {where}: {error.strerror or error}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is safe against a power cut once the folder is synced."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems know no such thing
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
