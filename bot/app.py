@@ -69,12 +69,13 @@ class App:
         """Until told to stop. Raises StartError."""
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(alone_on(self._settings.data_dir))
-            stack.push_async_callback(self.nursery.close)
             settings, api = await self._sandboxed(stack)
             bot = make_bot(settings, api)
             stack.push_async_callback(bot.session.close)
             store = await open_database(settings)
             stack.push_async_callback(store.close)
+            # Closed before the store: what runs in the background must not outlive it.
+            stack.push_async_callback(self.nursery.close)
             await self._serve(stack, settings, bot, store, sandbox=api is not None)
 
     async def _sandboxed(self, stack: contextlib.AsyncExitStack) -> tuple[Settings, str | None]:

@@ -32,7 +32,10 @@ def visitor(message: Message) -> Visitor:
     # `from` is then Telegram's stand-in (1087968824 and the like) and tells nothing.
     if sender is not None:
         return Visitor(sender.id, cleaned(sender.title, 64), hidden=True)
-    return pressing(user) if user is not None else Visitor(message.chat.id, "", hidden=True)
+    if user is None or user.is_bot:
+        # Another bot's picture may well be a report, but there is nobody to ask about it.
+        return Visitor(user.id if user else message.chat.id, cleaned(user.full_name if user else "", 64), hidden=True)
+    return pressing(user)
 
 
 def pressing(user: User) -> Visitor:

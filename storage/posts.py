@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Update, case, delete, func, literal, update
+from sqlalchemy import Update, and_, case, delete, func, literal, update
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
@@ -54,7 +54,8 @@ def bump(session: Session, incident_id: int, now: datetime) -> None:
             wanted=Post.wanted + 1,
             due_at=case(
                 (col(Post.state).in_(STILL), Post.due_at),
-                (col(Post.due_at) > now, Post.due_at),
+                # What was never sent keeps its moment: the rest of an album waits for the gathering to end.
+                (and_(col(Post.state) == "due", col(Post.due_at) > now), Post.due_at),
                 else_=literal(now, Instant()),
             ),
         )

@@ -165,6 +165,8 @@ class Incident(Numbered, table=True):
     likely: list[str] = _json(list)
     """Categories the words point to while it is not sure, best first."""
     unit_id: int | None = Field(default=None, foreign_key="unit.id", index=True)
+    suggested_id: int | None = None
+    """The unit that the route leads to, for a secretary who dispatches by hand."""
     refused_by: list[int] = _json(list)
     """Units that said "not ours", in order."""
     chat_id: int = _big()

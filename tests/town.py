@@ -8,10 +8,12 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 
 from bot.app import App
+from bot.domain import pace
 from bot.sandbox.server import Sandbox
 from bot.sandbox.world import WORLD_FILE
 from bot.settings import load
@@ -264,15 +266,20 @@ def patient(text: str) -> str:
     return text.replace('gather = "1s"', f'gather = "{GATHER}s"')
 
 
-def english_town(
+@contextlib.asynccontextmanager
+async def english_town(
     home: Path,
     change: Callable[[str], str] = lambda text: text,
     seed: Callable[[dict[str, Any]], None] = lambda seed: None,
     ephemeral: bool = True,
     **more: str,
-) -> contextlib.AbstractAsyncContextManager[Town]:
-    """A town that speaks English in every chat and on every phone, with a `patient` alliance."""
-    return town(
+) -> AsyncIterator[Town]:
+    """A town that speaks English in every chat and on every phone, with a `patient` alliance.
+
+    A chat takes ten messages a second there: what the limits do to a story is told by others.
+    """
+    quick = ((10, 1.0),)
+    opened = town(
         home,
         lambda text: change(patient(text)),
         ephemeral=ephemeral,
@@ -280,6 +287,9 @@ def english_town(
         LANGUAGE="en",
         **more,
     )
+    with patch.multiple(pace, GROUP=quick, PRIVATE=quick):
+        async with opened as there:
+            yield there
 
 
 def picture(message: dict[str, Any]) -> str:

@@ -88,9 +88,13 @@ class Telegram:
         if place.user_id is not None and place.chat_id < 0 and place.chat_id not in self._no_ephemeral:
             try:
                 return await self._send_as(place, content, pictures, ephemeral=True)
-            except TelegramBadRequest:
-                # Old server, basic group, the person has left: an ordinary reply does it, and goes again by itself.
-                self._no_ephemeral.add(place.chat_id)
+            except TelegramBadRequest as error:
+                if _nobody_there(error.message):
+                    # For this person alone, and the person is not there: nobody else is to see it.
+                    return Removed()
+                if "EPHEMERAL" in error.message.upper():
+                    self._no_ephemeral.add(place.chat_id)
+                # A basic group, an old server: an ordinary reply does it, and goes again by itself.
         return await self._send_as(place, content, pictures, ephemeral=False)
 
     async def _send_as(self, place: Place, content: Content, pictures: Pictures, ephemeral: bool) -> Shown:
@@ -246,6 +250,11 @@ def _refusal(place: Place, message: str) -> Outcome:
         return Removed()
     lost = any(sign in known for sign in ("chat not found", "user not found", "bot was kicked", "peer_id_invalid"))
     return Refused(message, chat_lost=lost)
+
+
+def _nobody_there(message: str) -> bool:
+    known = message.lower()
+    return any(sign in known for sign in ("user not found", "participant", "not a member", "user_id_invalid"))
 
 
 def _markup(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:

@@ -69,7 +69,7 @@ def refused(desk: Desk, actor: Actor, incident: Incident, refusal: Refusal, spee
         return speech.tell("Too late: it is {status} now.", status=status_name(speech, incident.status))
     return speech.tell(
         "A little late: {told}.",
-        told=act_told(speech, last, desk.ground.zone, hidden_from(roles(actor, matter(incident)))),
+        told=act_told(speech, last, desk.now, desk.ground.zone, hidden_from(roles(actor, matter(incident)))),
     )
 
 

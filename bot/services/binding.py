@@ -137,6 +137,7 @@ def bot_came(desk: Desk, chat_id: int, title: str, admin: bool, reads_all: bool)
         binding.lost_at = None
         desk.session.add(binding)
         revive(desk.session, chat_id, desk.now)
+        _show_again(desk, binding)
     show_checklist(desk, chat_id, admin, reads_all)
 
 

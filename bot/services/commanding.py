@@ -22,6 +22,9 @@ from storage.incidents import last_community_of
 from storage.posts import bump_post, find_post
 from storage.tables import Binding, Community, Person, Shop
 
+APART = re.compile("[,;\\n\uff0c\uff1b\u3001]")
+"""What stands between a shop's name and its address, in Chinese as in English."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -114,7 +117,8 @@ def _incident(desk: Desk, asked: Asked) -> None:
     if incident is None or not role:
         _say(desk, asked, N_("There is no incident {number} that you can see here."), number=asked.words[:40])
         return
-    looking.open_sheet(desk, incident, asked.incoming.chat_id, asked.incoming.thread_id, role)
+    asker = asked.incoming.visitor.user_id if here is not None and here.role == "district" else None
+    looking.open_sheet(desk, incident, asked.incoming.chat_id, asked.incoming.thread_id, role, asker)
 
 
 def _my(desk: Desk, asked: Asked) -> None:
@@ -131,7 +135,7 @@ def _shop(desk: Desk, asked: Asked) -> None:
         _say(desk, asked, N_("Please write it in your district's group, in your own name."))
         return
     shop = desk.session.get(Shop, (community.id, visitor.user_id))
-    name, _, address = (piece.strip() for piece in re.sub("[,、;;\n]", ",", asked.words).partition(","))
+    name, _, address = (piece.strip() for piece in APART.sub(",", asked.words).partition(","))
     if not name:
         if shop is None:
             _say(desk, asked, N_("Write your shop's name and address after the command: /shop Name, address"))

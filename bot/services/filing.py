@@ -24,10 +24,11 @@ def file(
 def send_on(desk: Desk, incident: Incident) -> None:
     """Dispatch a filed incident where its route leads; the caller settles."""
     community = desk.session.get_one(Community, incident.community_id)
+    unit = suggested(desk, incident, community)
+    incident.suggested_id = unit.id if unit else None
     if community.dispatch == "approve":
         call_secretary(incident, "approve")
         return
-    unit = suggested(desk, incident, community)
     if unit is None:
         call_secretary(incident, "unrouted")
         return

@@ -10,11 +10,11 @@ from bot.domain.metrics import Life, Metrics, measure
 from bot.domain.rights import Actor
 from bot.services.desk import Desk
 from bot.services.people import matter
-from bot.services.posting import add_notice, replace_post
+from bot.services.posting import add_notice, add_post, replace_post, subject
 from bot.views.lists import PAGE, Line, Numbers
 from storage import chats, incidents
 from storage.events import events_of
-from storage.posts import held_cards, held_posts
+from storage.posts import held_cards, held_posts, latest_seq
 from storage.store import stir
 from storage.tables import Binding, Community, District, Incident, Shop, Unit
 
@@ -45,6 +45,10 @@ def scope(desk: Desk, actor: Actor, binding: Binding | None) -> Scope | None:
     return None
 
 
+def _own_office(binding: Binding | None, incident: Incident) -> bool:
+    return binding is not None and binding.community_id == incident.community_id
+
+
 def _with_children(desk: Desk, communities: tuple[int, ...]) -> tuple[int, ...]:
     found = list(communities)
     for key in communities:
@@ -57,7 +61,9 @@ def visible(desk: Desk, actor: Actor, binding: Binding | None, incident: Inciden
     """The role in which the incident may be looked at here; empty: not at all."""
     seen = scope(desk, actor, binding)
     if seen is not None and incident.community_id in seen.communities:
-        return seen.role if seen.unit is None or seen.unit == incident.unit_id else ""
+        if seen.unit is not None:
+            return seen.role if seen.unit == incident.unit_id else ""
+        return "office" if actor.secretary_of(incident.community_id) or _own_office(binding, incident) else "street"
     if actor.user_id in matter(incident).reporters:
         return "reporter"
     if binding is not None and binding.role == "district" and binding.district_id == incident.district_id:
@@ -80,8 +86,27 @@ def by_name(desk: Desk, text: str, binding: Binding | None) -> Incident | None:
     return incidents.by_number(desk.session, f"{prefix}-{year}-{int(number):04d}")
 
 
-def open_sheet(desk: Desk, incident: Incident, chat_id: int, thread_id: int | None, role: str) -> None:
-    """Show the incident's card here; an earlier one in the same chat gives way."""
+def open_sheet(
+    desk: Desk, incident: Incident, chat_id: int, thread_id: int | None, role: str, asker: int | None = None
+) -> None:
+    """Show the incident's card here; an earlier one in the same chat gives way.
+
+    `asker`: in a district's group it is for this person alone, and goes again: the group has its one line.
+    """
+    if asker is not None:
+        seq = latest_seq(desk.session, subject(incident), chat_id, "sheet") + 1
+        add_post(
+            desk,
+            incident,
+            "sheet",
+            chat_id,
+            seq=seq,
+            thread_id=thread_id,
+            user_id=asker,
+            remove_at=desk.now + timedelta(minutes=2),
+            args={"role": role},
+        )
+        return
     here = Binding(chat_id=chat_id, role="", community_id=incident.community_id, thread_id=thread_id)
     replace_post(desk, incident, "sheet", here, args={"role": role})
 

@@ -100,7 +100,8 @@ def _open(desk: Desk, case: _Case) -> Told:
         looking.open_held(desk, incident, case.pressed.chat_id)
         bump_post(desk.session, case.post, desk.now)
         return Told()
-    looking.open_sheet(desk, incident, case.pressed.chat_id, case.pressed.thread_id, role)
+    asker = case.person.user_id if case.here is not None and case.here.role == "district" else None
+    looking.open_sheet(desk, incident, case.pressed.chat_id, case.pressed.thread_id, role, asker)
     return Told()
 
 

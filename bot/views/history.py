@@ -13,6 +13,7 @@ def history_lines(screen: Screen, scene: Scene, hide: Collection[str] = ()) -> l
     """The latest entries, oldest first, as HTML; people in the roles `hide` go unnamed."""
     say = screen.speech.say
     entries = [
-        say("{told}", told=shorten(act_told(screen.speech, event, screen.zone, hide), 120)) for event in scene.events
+        say("{told}", told=shorten(act_told(screen.speech, event, screen.now, screen.zone, hide), 120))
+        for event in scene.events
     ]
     return (["…"] if len(entries) > LINES else []) + entries[-LINES:]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from bot.domain.acts import ACTS, ANSWERS, LATER, REASONS, UNDO_SECONDS, Act, Role, Status
+from bot.domain.acts import ACTS, ANSWERS, LATER, REASONS, REOPEN_DAYS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.categories import CATEGORIES
 from bot.domain.rights import allowed
 from bot.domain.words import N_
@@ -66,12 +66,12 @@ def office_rows(screen: Screen, scene: Scene, menu: str) -> tuple[Row, ...]:
     if rows is None and menu == Act.FILE:
         rows = [*category_menu(speech, incident_id, tuple(CATEGORIES)), _back(speech, incident_id)]
     if rows is None:
-        rows = _more(speech, scene) if menu == "more" else _first(speech, scene)
+        rows = _more(speech, scene) if menu == "more" else _first(screen, scene)
     return (*rows, *undo_row(screen, scene, Role.SECRETARY))
 
 
-def _first(speech: Speech, scene: Scene) -> list[Row]:
-    incident = scene.incident
+def _first(screen: Screen, scene: Scene) -> list[Row]:
+    speech, incident = screen.speech, scene.incident
     incident_id = incident.ident
     more = menu_button(speech, incident_id, "more", speech.tell(N_("More")))
     match Status(incident.status):
@@ -88,7 +88,8 @@ def _first(speech: Speech, scene: Scene) -> list[Row]:
             reassign = menu_button(speech, incident_id, "reassign", speech.tell(ACTS[Act.REASSIGN].label))
             return [(reassign, more)]
         case Status.CLOSED:
-            return [(act_button(speech, incident_id, Act.REOPEN),)] if incident.need == "reopen" else []
+            asked = incident.need == "reopen" and can_reopen(screen, scene)
+            return [(act_button(speech, incident_id, Act.REOPEN),)] if asked else []
         case _:
             return []
 
@@ -134,6 +135,13 @@ def group_rows(screen: Screen, scene: Scene) -> tuple[Row, ...]:
     return undo_row(screen, scene, Role.REPORTER)
 
 
+def can_reopen(screen: Screen, scene: Scene) -> bool:
+    """Closed, and not for too long."""
+    closed_at = scene.incident.closed_at
+    long_ago = closed_at is None or screen.now - closed_at > timedelta(days=REOPEN_DAYS)
+    return scene.incident.status == Status.CLOSED and not long_ago
+
+
 def can_split(scene: Scene) -> bool:
     """Several pictures that did not come as one album, and nobody at work on it yet."""
     groups = {part.media_group_id or part.message_id for part in scene.parts if part.media and part.role == "report"}
@@ -141,13 +149,13 @@ def can_split(scene: Scene) -> bool:
 
 
 def unit_menu(speech: Speech, scene: Scene, act: Act) -> list[Row]:
-    """One button a unit, those that refused it marked."""
+    """One button a unit, the one that the route leads to first, those that refused it marked."""
     refused = set(scene.incident.refused_by)
     buttons = [
         act_button(
             speech, scene.incident.ident, act, str(unit.id), f"{unit.name} ✗" if unit.id in refused else unit.name
         )
-        for unit in scene.units
+        for unit in sorted(scene.units, key=lambda unit: unit.id != scene.incident.suggested_id)
         if unit.id != scene.incident.unit_id
     ]
     return pairs(buttons)

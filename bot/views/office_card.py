@@ -36,7 +36,8 @@ _NEEDS: Mapping[str, str] = {
 def office_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     """Why the secretary is needed, with what is known and the one tap that answers."""
     incident = scene.incident
-    if post.seq != incident.needs or (incident.status == Status.VOID and incident.number is None):
+    forgotten = incident.status == Status.VOID and incident.number is None and not _recent(screen, scene)
+    if post.seq != incident.needs or forgotten:
         return Gone(headline(screen, scene))
     menu = str(post.args.get("menu", ""))
     lines = [headline(screen, scene)]

@@ -1,6 +1,7 @@
 """One line that a limit nears or has passed; the next one takes its place."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from bot.domain.acts import Status
 from bot.domain.deadlines import Clock
@@ -46,7 +47,8 @@ def reminder(screen: Screen, scene: Scene, post: Post) -> Shape:
         return Gone(headline(screen, scene))
     values = {"number": incident.number, "category": category_name(speech, incident.category)}
     ahead = due > screen.now
-    amount = span(speech, abs(due - screen.now))
+    # Rounded up while there is time left: a reminder that leaves a second late still says half an hour.
+    amount = span(speech, due - screen.now + timedelta(seconds=59) if ahead else screen.now - due)
     text = speech.say(_REMINDERS[clock][0 if ahead else 1], span=amount, **values)
     if post.args.get("street"):
         text = speech.say(

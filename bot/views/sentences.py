@@ -106,7 +106,7 @@ def actor_name(speech: Speech, event: Event, hide: Collection[str] = ()) -> str:
     return speech.tell(N_("the unit") if event.role == Role.UNIT else N_("somebody"))
 
 
-def act_told(speech: Speech, event: Event, zone: ZoneInfo, hide: Collection[str] = ()) -> str:
+def act_told(speech: Speech, event: Event, now: datetime, zone: ZoneInfo, hide: Collection[str] = ()) -> str:
     """`林书记 15:40 已确认结案`: who did what, when, and why; plain text. People in the roles `hide` go unnamed."""
     what = event.what
     if event.act == Act.FILE:
@@ -116,7 +116,7 @@ def act_told(speech: Speech, event: Event, zone: ZoneInfo, hide: Collection[str]
     done = _done(speech, event, what)
     told = speech.tell(
         "{time} {who} {done}",
-        time=event.at.astimezone(zone).strftime("%H:%M"),
+        time=clock_time(event.at, now, zone),
         who=actor_name(speech, event, hide),
         done=done,
     )

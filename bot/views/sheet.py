@@ -1,6 +1,6 @@
 """An incident's card on demand: the whole of it, in whatever chat somebody asks."""
 
-from bot.domain.acts import Act, Status
+from bot.domain.acts import Act
 from bot.views import keyboard
 from bot.views.content import Button, Content, Gone, Screen, Shape
 from bot.views.history import history_lines
@@ -31,11 +31,11 @@ def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
     rows: tuple[tuple[Button, ...], ...] = ()
     if role == "office":
         rows = keyboard.office_rows(screen, scene, menu)
-        if scene.incident.status == Status.CLOSED and not rows:
+        if keyboard.can_reopen(screen, scene) and not rows:
             rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.REOPEN),),)
     elif role == "unit":
         rows = keyboard.unit_rows(screen, scene, menu)
-    elif scene.incident.status == Status.CLOSED and role == "reporter":
+    elif keyboard.can_reopen(screen, scene) and role == "reporter":
         rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.ASK_REOPEN),),)
     pictures = pair_picture(scene) if scene.afters else first_picture(scene)
     return Content("\n".join(filter(None, lines)), map_row(screen, scene) + rows, pictures)

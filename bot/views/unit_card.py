@@ -1,6 +1,6 @@
 """What a unit's chat shows of an incident: the card, and behind it the rest of an album."""
 
-from bot.domain.acts import WITH_UNIT, Status
+from bot.domain.acts import WITH_UNIT, Role, Status
 from bot.views import keyboard
 from bot.views.content import Content, Gone, Screen, Shape
 from bot.views.pieces import (
@@ -20,6 +20,10 @@ from storage.tables import Post
 def unit_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     """What a unit needs to go and mend it, and the buttons to say so."""
     incident = scene.incident
+    undo = keyboard.undo_row(screen, scene, Role.UNIT)
+    if incident.cards == post.seq and incident.unit_id is None and undo:
+        # Just said to be somebody else's: the card stays for the minute in which that can be taken back.
+        return Content("\n".join((headline(screen, scene), status_line(screen, scene))), undo, first_picture(scene))
     if incident.cards != post.seq or incident.unit_id is None or incident.status == Status.DRAFT:
         return Gone(headline(screen, scene))
     lines = [headline(screen, scene), *facts(screen, scene)]

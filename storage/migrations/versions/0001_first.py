@@ -186,6 +186,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(), nullable=False),
         sa.Column("likely", sa.JSON(), nullable=False),
         sa.Column("unit_id", sa.Integer(), nullable=True),
+        sa.Column("suggested_id", sa.Integer(), nullable=True),
         sa.Column("refused_by", sa.JSON(), nullable=False),
         sa.Column("chat_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("thread_id", sa.Integer(), nullable=True),
