@@ -126,24 +126,25 @@ def rebind(session: Session, old: int, new: int, now: datetime) -> bool:
     # The messages of the old group stay behind and cannot be edited from the new one: what is still open is said
     # again there, what is over stays over.
     still_open = select(Incident.id).where(col(Incident.status).in_([str(status) for status in OPEN]))
-    session.execute(
-        update(Post)
-        .where(col(Post.chat_id) == old, col(Post.state) != "gone", col(Post.kind).in_(("card", "line", "office")))
-        .where(col(Post.incident_id).in_(still_open))
-        .values(
-            chat_id=new,
-            state="due",
-            due_at=now,
-            message_ids=[],
-            form="",
-            picture="",
-            digest="",
-            shown=0,
-            thread_id=None,
-            reply_to=None,
-            error="",
-        )
-    )
+    unsent = {
+        "chat_id": new,
+        "state": "due",
+        "due_at": now,
+        "message_ids": [],
+        "form": "",
+        "picture": "",
+        "digest": "",
+        "shown": 0,
+        "thread_id": None,
+        "reply_to": None,
+        "error": "",
+    }
+    here = update(Post).where(col(Post.chat_id) == old, col(Post.state) != "gone")
+    living = here.where(col(Post.kind).in_(("card", "line", "office", "reminder")))
+    session.execute(living.where(col(Post.incident_id).in_(still_open)).values(unsent))
+    # Whatever was never shown is still owed: a list somebody asked for, a notice, the picture behind a card.
+    owed = here.where(col(Post.form) == "", col(Post.due_at).is_not(None), col(Post.kind) != "reaction")
+    session.execute(owed.values(unsent))
     session.execute(update(Post).where(col(Post.chat_id) == old).values(chat_id=new, state="gone", due_at=None))
     session.execute(delete(Shown).where(col(Shown.chat_id) == old))
     stir(session, "posts")

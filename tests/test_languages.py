@@ -328,13 +328,13 @@ def test_small_words_are_in_one_language() -> None:
         told = [status_name(speech, status) for status in Status]
         told += [category_name(speech, key) for key in (*CATEGORIES, "")]
         told += [reason_name(speech, act, reason) for act, reasons in REASONS.items() for reason in reasons]
-        told += [act_told(speech, event, ZONE) for event in _scene(language, Status.CLOSED).events]
+        told += [act_told(speech, event, event.at, ZONE) for event in _scene(language, Status.CLOSED).events]
         assert [word for word in told if not word or _foreign(language, word)] == []
 
 
 def test_a_late_press_and_a_reminder_read_as_the_domain_says() -> None:
     zh = Speech("zh")
-    told = act_told(zh, _event("confirm", "林书记"), ZONE)
+    told = act_told(zh, _event("confirm", "林书记"), NOW, ZONE)
     assert zh.tell("A little late: {told}.", told=told) == "晚了一步：林书记 14:04 已确认结案。"
     then = replace(_screen("zh"), now=NOW + timedelta(hours=4, minutes=28))
     line = reminder.reminder(then, _scene("zh", Status.ACCEPTED), _post("reminder", clock="repair"))

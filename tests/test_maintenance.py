@@ -193,7 +193,8 @@ async def test_a_backup_after_a_crash_has_what_was_committed(settings: Settings,
         "base.execute('PRAGMA journal_mode=WAL');"
         "base.execute(\"INSERT INTO note VALUES ('kept', 'yes')\"); os._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", crash, str(settings.data_dir / "relay.sqlite")], check=False)
+    file = str(settings.data_dir / "relay.sqlite")
+    await (await asyncio.create_subprocess_exec(sys.executable, "-c", crash, file)).wait()
     target = settings.data_dir.parent / "after.tar.gz"
     await maintenance.backup(settings, target, said.append)
     await maintenance.restore(settings, target, said.append)
@@ -374,8 +375,10 @@ async def test_a_backup_of_another_kind_of_database_is_refused(settings: Setting
 
 
 def test_a_folder_is_held_by_one_and_let_go(tmp_path: Path) -> None:
-    with alone_on(tmp_path / "data"), pytest.raises(StartError, match="a relay is running on"), alone_on(
-        tmp_path / "data"
+    with (
+        alone_on(tmp_path / "data"),
+        pytest.raises(StartError, match="a relay is running on"),
+        alone_on(tmp_path / "data"),
     ):
         pass
     with alone_on(tmp_path / "data"):
@@ -409,7 +412,8 @@ async def test_postgresql_goes_out_and_comes_back(url: str, said: list[str], tmp
     with pytest.raises(BackupError, match="not empty"):
         await maintenance.restore(settings, target, said.append)
     programs, port = binaries(), url.rpartition(":")[2].partition("/")[0]
-    subprocess.run([f"{programs}/createdb", "-h", "127.0.0.1", "-p", port, "-U", "relay", "fresh"], check=True)
+    options = ("-h", "127.0.0.1", "-p", port, "-U", "relay", "fresh")
+    assert await (await asyncio.create_subprocess_exec(f"{programs}/createdb", *options)).wait() == 0
     fresh = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL=url.replace("/postgres", "/fresh")))
     await maintenance.restore(fresh, target, said.append)
     assert said[-1].startswith("10 messages that were still to be sent are held")

@@ -96,7 +96,7 @@ async def test_the_oldest_goes_first_and_what_fails_again_stays_with_its_new_err
 
 async def test_a_press_a_command_and_chatter_are_done_without_a_call(settings: Settings, said: list[str]) -> None:
     set_aside(settings, 1, message(10, text="大家早上好"))
-    command = "/mine@alliance_relay_bot"
+    command = "/my@alliance_relay_bot"
     set_aside(
         settings,
         2,

@@ -41,9 +41,7 @@ async def test_one_chat_speaks_english_while_the_rest_stays_chinese(tmp_path: Pa
 
 
 async def test_a_person_is_answered_in_their_own_language_in_private(tmp_path: Path) -> None:
-    async with walk(tmp_path, LANGUAGE="zh") as t:
-        t.sandbox.platform.world.people[ZHANG].user["language_code"] = "zh-hans"
-        t.sandbox.platform.world.people[LI].user["language_code"] = "fr"
+    async with walk(tmp_path, phones={ZHANG: "zh-hans", LI: "fr"}, LANGUAGE="zh") as t:
         for person, wanted in ((MARIA, "You have not reported anything yet."), (ZHANG, ""), (LI, "")):
             await t.say(person, person, "/my")
             told = words(await t.sees(person, lambda each: bool(words(each))))
@@ -63,8 +61,7 @@ async def test_a_person_is_answered_in_their_own_language_in_private(tmp_path: P
 
 
 async def test_a_press_is_answered_in_the_language_of_its_chat(tmp_path: Path) -> None:
-    async with walk(tmp_path, LANGUAGE="zh") as t:
-        t.sandbox.platform.world.people[WATER_MAN].user["language_code"] = "zh-hans"
+    async with walk(tmp_path, phones={WATER_MAN: "zh-hans"}, LANGUAGE="zh") as t:
         card = await t.report()
         told = await t.press(WATER_MAN, WATER, card, "已处置")
         assert chinese(told) and "照片" in told

@@ -139,15 +139,24 @@ def data_of(message: dict[str, Any], label: str) -> str:
 
 @contextlib.asynccontextmanager
 async def walk(
-    home: Path, change: Callable[[str], str] = lambda text: text, running: bool = True, **settings: str
+    home: Path,
+    change: Callable[[str], str] = lambda text: text,
+    running: bool = True,
+    phones: dict[int, str] | None = None,
+    **settings: str,
 ) -> AsyncIterator[Walk]:
-    """The sandbox, in which every phone speaks English, and the relay, which does by default."""
+    """The sandbox, in which every phone but `phones` speaks English, and the relay, which does by default."""
+
+    def speak(seed: dict[str, Any]) -> None:
+        for person in seed["people"]:
+            person["language_code"] = (phones or {}).get(person["id"], "en")
+
     alliance(home, change)
-    sandbox = Sandbox(english(home), limits=False)
+    sandbox = Sandbox(english(home, speak), limits=False)
     base = await sandbox.start()
     # Nobody waits for Telegram's limits here (one message a second in a group): they have stories of their own.
     try:
-        with patch("bot.domain.pace.GROUP", ((1000, 1.0),)):
+        with patch.multiple("bot.domain.pace", GROUP=((1000, 1.0),), PRIVATE=((1000, 1.0),)):
             async with aiohttp.ClientSession() as http:
                 here = Walk(base, http, home, sandbox, {"LANGUAGE": "en", **settings})
                 async with here.running() if running else contextlib.nullcontext():

@@ -84,6 +84,7 @@ def set_binding(
     session.flush()
     revive(session, chat_id, desk.now)
     show_menu(desk, chat_id)
+    _renew_checklist(desk, chat_id)
     _show_again(desk, binding)
 
 
@@ -100,6 +101,12 @@ def show_menus(desk: Desk) -> None:
     """After the alliance file was applied: every chat offers its commands."""
     for each in chats.bindings(desk.session):
         show_menu(desk, each.chat_id)
+
+
+def _renew_checklist(desk: Desk, chat_id: int) -> None:
+    post = find_post(desk.session, f"chat:{chat_id}", chat_id, "checklist")
+    if post is not None:
+        bump_post(desk.session, post, desk.now)
 
 
 def _show_again(desk: Desk, binding: Binding) -> None:

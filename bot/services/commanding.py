@@ -19,7 +19,6 @@ from bot.views.sentences import status_name
 from storage import chats
 from storage.chats import known_chat
 from storage.incidents import last_community_of
-from storage.posts import bump_post, find_post
 from storage.tables import Binding, Community, Person, Shop
 
 APART = re.compile("[,;\\n\uff0c\uff1b\u3001]")
@@ -241,9 +240,6 @@ def _bind_by_link(desk: Desk, asked: Asked) -> None:
         desk.speech(hint=incoming.visitor.language),
     )
     _say(desk, asked, "{told}", told=told.text)
-    post = find_post(desk.session, f"chat:{incoming.chat_id}", incoming.chat_id, "checklist")
-    if post is not None:
-        bump_post(desk.session, post, desk.now)
 
 
 COMMANDS: Mapping[str, Callable[[Desk, Asked], None]] = {

@@ -121,6 +121,17 @@ def _shown(desk: Desk, post: Post, outcome: Shown, wanted: int, shape: Shape) ->
     post.sent_at = post.sent_at or desk.now
     post.shown, post.attempts, post.lease, post.error = wanted, 0, None, ""
     post.due_at = desk.now if post.wanted > wanted else post.remove_at
+    if post.kind == "card":
+        _delivered(desk, post)
+
+
+def _delivered(desk: Desk, post: Post) -> None:
+    """A card that could not be delivered has arrived after all: the secretary need not care any more."""
+    incident = desk.session.get(Incident, post.incident_id) if post.incident_id else None
+    if incident is not None and incident.need == "undelivered" and post.seq == incident.cards:
+        call_secretary(incident, "")
+        desk.session.add(incident)
+        post_up(desk, incident)
 
 
 def _try_again(desk: Desk, post: Post, error: str, unknown: bool) -> None:

@@ -92,8 +92,14 @@ def hidden_from(held: Collection[str]) -> frozenset[str]:
 
 def role_name(speech: Speech, role: str) -> str:
     """People by what they are."""
-    names = {"secretary": N_("secretary"), "reporter": N_("reporter"), "merchant": N_("a merchant"), "unit": N_("unit")}
-    return speech.tell(names.get(role, N_("street office")))
+    names = {
+        "secretary": N_("secretary"),
+        "reporter": N_("reporter"),
+        "merchant": N_("a merchant"),
+        "unit": N_("unit"),
+        "street": N_("street office"),
+    }
+    return speech.tell(names.get(role, names["street"]))
 
 
 def actor_name(speech: Speech, event: Event, hide: Collection[str] = ()) -> str:
