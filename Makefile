@@ -26,7 +26,7 @@ run: setup
 	@$(PY) -m bot run
 
 test: setup-dev
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2
 
 check: setup-dev
 	@$(VENV)/bin/ruff check .

@@ -15,7 +15,9 @@ from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.types import User
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.alliance import AllianceError
 from bot.channels.telegram import Telegram
@@ -93,7 +95,8 @@ class App:
         home = settings.data_dir / "sandbox"
         shutil.rmtree(home, ignore_errors=True)
         self._say(f"No BOT_TOKEN: this is the sandbox. Open {api}/ in a browser.")
-        return settings.model_copy(update={"data_dir": home, "alliance_file": EXAMPLE, "admin_ids": (500000900,)}), api
+        own = {"data_dir": home, "alliance_file": EXAMPLE, "admin_ids": (500000900,), "database_url": SecretStr("")}
+        return settings.model_copy(update=own), api
 
     async def _serve(
         self, stack: contextlib.AsyncExitStack, settings: Settings, bot: Bot, store: Store, sandbox: bool
@@ -129,22 +132,29 @@ class App:
         receiving = nursery.keep("polling", lambda: self._poll(polling))
         self._say(f"alliance-relay is running as @{me.username}.")
         await self.stopping.wait()
+        polling.stop()
+        await asyncio.wait({receiving}, timeout=DRAIN / 2)
         receiving.cancel()
         await asyncio.gather(receiving, return_exceptions=True)
         await self._drain(delivery)
         if self._fatal:
             raise StartError(self._fatal)
 
-    async def _greet(self, bot: Bot):  # type: ignore[no-untyped-def]
+    async def _greet(self, bot: Bot) -> User:
         """Ask who we are, patiently: a network that is away at the start comes back."""
         pause = 1.0
         while True:
             try:
-                return await bot.get_me()
+                me = await bot.get_me()
+                # A webhook left over from another program would keep every update from us.
+                await bot.delete_webhook()
+                return me
             except (TelegramUnauthorizedError, TelegramNotFound, TelegramBadRequest) as error:
                 raise StartError("BOT_TOKEN was refused by Telegram: copy it again from @BotFather") from error
             except (TelegramAPIError, TypeError, OSError, TimeoutError) as error:
-                log.warning("telegram_away", error=type(error).__name__, pause=pause)
+                if pause == 1.0:
+                    self._say(f"Telegram does not answer at {self._settings.bot_api_url}; trying again until it does.")
+                log.info("telegram_away", error=type(error).__name__, pause=pause)
                 if await self._stopped_within(pause):
                     raise StartError("stopped before Telegram answered") from error
                 pause = min(pause * 2, 30.0)
@@ -159,8 +169,7 @@ class App:
     async def _alliance(self, store: Store, settings: Settings, ground: Ground) -> None:
         path = settings.alliance_file
         if not path.exists():
-            if not settings.admin_ids:
-                self._say(f"There is no {path.name} yet: copy bot/example/alliance.toml to {path} and edit it.")
+            self._say(f"There is no alliance file yet: copy bot/example/alliance.toml to {path} and edit it.")
             return
         try:
             for change in await apply_alliance(store, settings, path, ground, self.clock):

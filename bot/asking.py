@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -83,7 +84,7 @@ async def find_host(base: str) -> None:
     troubles: list[str] = []
 
     def tell() -> None:
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop may have ended long ago
             loop.call_soon_threadsafe(found.set)
 
     def look() -> None:

@@ -167,16 +167,19 @@ class Polling:
     def __init__(self, bot: Bot, intake: Intake, kinds: list[str], on_poll: Callable[[], None]) -> None:
         self._bot, self._intake, self._kinds, self._on_poll = bot, intake, kinds, on_poll
         self._offset: int | None = None
+        self._stopping = asyncio.Event()
         self.trouble = ""
 
+    def stop(self) -> None:
+        """Take nothing new; the batch in hand is finished, and the presses in it are answered."""
+        self._stopping.set()
+
     async def run(self) -> None:
-        """For ever. The offset moves only when everything below it is committed. Raises TokenRefused."""
+        """Until stopped. The offset moves only when everything below it is committed. Raises TokenRefused."""
         pause = 1.0
-        while True:
+        while not self._stopping.is_set():
             try:
-                updates = await self._bot(
-                    RawUpdates(offset=self._offset, allowed_updates=self._kinds), request_timeout=WAIT + 10
-                )
+                updates = await self._poll()
             except TelegramUnauthorizedError as error:
                 raise TokenRefused from error
             except TelegramConflictError:
@@ -201,6 +204,18 @@ class Polling:
             if updates:
                 await self._intake.take_all(updates)
                 self._offset = max(int(raw["update_id"]) for raw in updates) + 1
+
+    async def _poll(self) -> list[dict[str, Any]]:
+        """One poll; none when it is to stop meanwhile."""
+        asked = RawUpdates(offset=self._offset, allowed_updates=self._kinds)
+        poll = asyncio.ensure_future(self._bot(asked, request_timeout=WAIT + 10))
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({poll, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return await poll if poll.done() else []
+        finally:
+            for task in (poll, stop):
+                task.cancel()
 
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:

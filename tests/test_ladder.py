@@ -1,5 +1,6 @@
 """When an incident reminds: before the limit, at it, slower and slower past it; never at night, never in a storm."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,8 +27,8 @@ def test_the_unit_hears_at_three_quarters_and_at_the_limit() -> None:
 
 def test_past_the_limit_the_steps_slow_down_to_one_a_day() -> None:
     late = [moment.at for moment in steps(REPAIR, CALENDAR) if moment.step in (Step.DUE, Step.LATE, Step.STREET)]
-    gaps = [after - before for before, after in zip(late, late[1:], strict=False)]
-    assert all(later >= earlier for earlier, later in zip(gaps[2:], gaps[3:], strict=False))
+    gaps = [after - before for before, after in itertools.pairwise(late)]
+    assert all(later >= earlier for earlier, later in itertools.pairwise(gaps))
     assert max(gaps) == timedelta(days=1)
     assert gaps[-1] == timedelta(days=1)
 

@@ -5,11 +5,13 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import tarfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -71,11 +73,18 @@ def left_over(folder: Path) -> list[str]:
 
 
 async def backed_up(settings: Settings, said: list[str]) -> Path:
-    await maintenance.apply(settings, settings.alliance_file, said.append)
-    target = settings.data_dir.parent / "one.tar.gz"
-    await maintenance.backup(settings, target, said.append)
-    said.clear()
-    return target
+    """A backup of an alliance as it was applied. Made once; each test gets a copy of the database and of the file."""
+    home, made = settings.data_dir.parent, settings.data_dir.parent.parent / "made-once"
+    if not made.exists():
+        await maintenance.apply(settings, settings.alliance_file, said.append)
+        await maintenance.backup(settings, home / "one.tar.gz", said.append)
+        said.clear()
+        made.mkdir()
+        shutil.copy(settings.data_dir / "relay.sqlite", made)
+        shutil.copy(home / "one.tar.gz", made)
+    settings.data_dir.mkdir(exist_ok=True)
+    shutil.copy(made / "relay.sqlite", settings.data_dir)
+    return Path(shutil.copy(made / "one.tar.gz", home))
 
 
 async def test_apply_prints_each_difference_and_then_that_there_is_none(settings: Settings, said: list[str]) -> None:
@@ -153,22 +162,26 @@ async def test_a_backup_taken_while_others_write_shows_one_moment(
 ) -> None:
     """Each transaction writes two rows; a copy with an odd one would have been cut through."""
     store = await open_database(settings)
-    stopping, written = False, 0
+    stopping, written, moved = False, 0, asyncio.Event()
 
-    async def keep_writing(own: int) -> None:
+    def pair(session: Any) -> None:
+        name = uuid.uuid4().hex
+        session.add_all(Note(key=f"{side}{name}", value="x" * 2000) for side in "ab")
+
+    async def keep_writing() -> None:
         nonlocal written
         while not stopping:
-            number = written = written + 1
-
-            def pair(session: Any, number: int = number) -> None:
-                session.add_all(Note(key=f"{side}{own}:{number}", value="x" * 2000) for side in "ab")
-
             await store.write(pair)
+            written += 1
+            moved.set()
 
-    writers = [asyncio.create_task(keep_writing(own)) for own in range(8)]
+    writers = [asyncio.create_task(keep_writing()) for _ in range(8)]
     counts = []
     for turn in range(4):
-        await asyncio.sleep(0.05)
+        before = written
+        while written < before + 20:
+            moved.clear()
+            await moved.wait()
         target = tmp_path / f"{turn}.tar.gz"
         await maintenance.backup(settings, target, said.append)
         (tmp_path / str(turn)).mkdir()
@@ -236,7 +249,10 @@ async def test_a_damaged_page_is_found_before_it_replaces_a_good_backup(settings
 
 async def test_a_restore_brings_back_what_was_there_and_keeps_what_is(settings: Settings, said: list[str]) -> None:
     key = secret_key(settings)
-    target = await backed_up(settings, said)
+    await backed_up(settings, said)
+    target = settings.data_dir.parent / "with-key.tar.gz"
+    await maintenance.backup(settings, target, said.append)
+    said.clear()
     file = settings.alliance_file.read_text("utf-8")
     change(settings, "DELETE FROM unit")
     (settings.data_dir / "secret.key").write_text("another key of enough letters", "ascii")

@@ -14,13 +14,13 @@ from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Error, Locator, Page, async_playwright, expect
 
 from bot.sandbox.server import Sandbox
-from tests.town import LI, Town, town
+from tests.town import LI, ZHANG, town
 
 WIDE = {"width": 1600, "height": 950}
 PHONE = {"width": 390, "height": 844}
 ASPHALT, BROKEN, MENDED = (120, 124, 130), (196, 40, 40), (40, 160, 70)
 """Colours of the pictures: found again in what the bot makes of them."""
-UNIT_BUTTONS = ["接单", "已设警示", "已处置", "不归我管"]
+COVER = "自来水井盖被货车压裂，有学生路过"
 PATIENCE = 12_000
 """Milliseconds; on two busy cores a card takes a few seconds."""
 ARGUMENTS = [
@@ -87,6 +87,10 @@ class Visitor:
         await pane.get_by_test_id("send").click()
         await expect(pane.get_by_test_id("composer")).to_have_value("")
 
+    async def reply(self, message: Locator) -> None:
+        await message.hover()
+        await message.get_by_test_id("reply").click()
+
     async def shown(self, photo: Locator) -> Image.Image:
         """The picture as the browser got it."""
         image = photo.locator("img")
@@ -131,12 +135,17 @@ def drawn(path: Path, colour: tuple[int, int, int]) -> Path:
     return path
 
 
-def like(image: Image.Image, colour: tuple[int, int, int], left: float, right: float) -> bool:
-    """Whether much of the part between `left` and `right` (of its width) has the colour."""
-    width, height = image.size
-    part = image.crop((int(width * left), 0, int(width * right), height)).resize((40, 40))
-    near = [each for each in part.getdata() if max(abs(one - other) for one, other in zip(each, colour, strict=True)) < 40]
-    return len(near) > 0.2 * 1600
+def like(image: Image.Image, across: float) -> tuple[int, int, int]:
+    """Which of the two covers is at this part of the picture's width, half way down."""
+    found = image.getpixel((int(image.width * across), image.height // 2))
+    return min(
+        (BROKEN, MENDED), key=lambda colour: sum(abs(one - other) for one, other in zip(colour, found, strict=True))
+    )
+
+
+def before_and_after(image: Image.Image) -> bool:
+    """Side by side."""
+    return image.width > 1.8 * image.height and (like(image, 0.25), like(image, 0.75)) == (BROKEN, MENDED)
 
 
 async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Path) -> None:
@@ -149,49 +158,176 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
 
         # Three pictures at once are one album and one incident.
         await visitor.choose_files(district, *broken)
-        await visitor.write(district, "自来水井盖被货车压裂，有学生路过")
-        album = said(district, "有学生路过").first
+        await visitor.write(district, COVER)
+        album = said(district, COVER).first
         await expect(album.get_by_test_id("photo")).to_have_count(3)
         await expect(album.get_by_test_id("reaction")).to_have_text(["👀"])
         card = said(unit, "状态：")
-        await expect(card).to_contain_text(re.compile(r"SD-\d{4}-0001 上水井盖"))
-        await expect(card).to_have_count(1)
-        await expect(card).to_contain_text("关帝庙商圈")
-        await expect(card).to_contain_text("自来水井盖被货车压裂，有学生路过")
-        await page.screenshot(path="/tmp/pg/1-card.png")
-        await page.wait_for_timeout(4000)
-        await page.screenshot(path="/tmp/pg/1-card-b.png")
-        await expect(card.get_by_test_id("button")).to_have_text(UNIT_BUTTONS)
+        await expect(card).to_contain_text(re.compile(r"🔴 SD-\d{4}-0001 上水井盖"))
+        await expect(card).to_contain_text("📍 关帝庙商圈")
+        await expect(card).to_contain_text(f"“{COVER}”")
+        await expect(card).to_contain_text("状态：已派遣 · 水务公司")
+        await expect(card.get_by_test_id("button")).to_have_text(["接单", "已设警示", "已处置", "不归我管"])
+        assert like(await visitor.shown(card.get_by_test_id("photo")), 0.5) == BROKEN
+        await expect(unit.get_by_test_id("photo")).to_have_count(3)
         line = said(district, re.compile(r"SD-\d{4}-0001 上水井盖"))
         await expect(line).to_contain_text("水务公司 · 已派遣")
 
         await button(card, "接单").click()
-        await page.wait_for_timeout(600)
-        await page.screenshot(path="/tmp/pg/2-accept.png")
         await expect(page.get_by_test_id("toast")).to_contain_text("接单")
-        await expect(card).to_contain_text("状态：处置中")
+        await expect(card).to_contain_text("状态：处置中 · 水务公司")
+        await expect(button(card, "接单")).to_have_count(0)
         await expect(line).to_contain_text("水务公司 · 处置中")
 
-        await page.get_by_test_id("clock-1h").click()
-        await page.wait_for_timeout(2500)
-        await page.screenshot(path="/tmp/pg/3-reminded.png")
-        await page.get_by_test_id("clock-1h").click()
-        await page.wait_for_timeout(2500)
-        await page.screenshot(path="/tmp/pg/3b-reminded.png")
+        # Nobody has put up a warning: the unit is reminded, and hears it once, however late it grows.
+        reminder = said(unit, "还没设警示")
+        await expect(reminder).to_have_count(0)
+        hour = page.get_by_test_id("clock-1h")
+        await hour.click()
+        await expect(reminder).to_have_count(1)
+        await expect(said(office, "已经超时")).to_have_count(1)
+        await hour.click()
+        await expect(reminder).to_contain_text("已超时 1 小时")
+        await expect(reminder).to_have_count(1)
 
-        await card.hover()
-        await card.get_by_test_id("reply").click()
+        # A photo in reply to the card says done, and stops the reminders.
+        await visitor.reply(card)
         await visitor.choose_files(unit, mended)
-        await page.screenshot(path="/tmp/pg/4-reply.png")
         await unit.get_by_test_id("send").click()
-        await page.wait_for_timeout(2500)
-        await page.screenshot(path="/tmp/pg/5-resolved.png")
-        await button(office, "确认结案").click()
-        await page.wait_for_timeout(2500)
-        await page.screenshot(path="/tmp/pg/6-closed.png")
-        await page.emulate_media(color_scheme="dark")
-        await page.wait_for_timeout(500)
-        await page.screenshot(path="/tmp/pg/7-dark.png")
-        for pane in ("district","unit","office","private"):
-            print(pane, await visitor.pane(pane).locator(".timeline").inner_text())
+        await expect(card).to_contain_text("状态：待核查 · 水务公司")
+        await expect(reminder).to_have_count(0)
+        await expect(line.get_by_test_id("button")).to_have_text(["已修好", "修了一半", "没修好"])
+        check = said(office, "水务公司说已处置，请核查")
+        assert before_and_after(await visitor.shown(check.get_by_test_id("photo")))
+        await expect(album.get_by_test_id("reaction")).to_have_text(["👀"])
+
+        await button(check, "确认结案").click()
+        await expect(line).to_contain_text("已结案，用时 2 小时")
+        await expect(line).to_have_count(1)
+        await expect(line.get_by_test_id("button")).to_have_count(0)
+        assert before_and_after(await visitor.shown(line.get_by_test_id("photo")))
+        await expect(album.get_by_test_id("reaction")).to_have_text(["👌"])
+        await expect(card).to_contain_text("状态：已结案")
+        await line.get_by_test_id("photo").click()
+        await expect(page.get_by_test_id("viewer").locator("img")).to_be_in_viewport(ratio=1)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_test_id("viewer")).to_be_hidden()
         assert visitor.complaints == []
+
+
+async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_leaves_nothing(
+    chromium: str, tmp_path: Path
+) -> None:
+    hand: dict[str, Any] = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, **hand) as visitor:
+        page = visitor.page
+        district, unit = visitor.pane("district"), visitor.pane("unit")
+        for name in ("unit", "office", "private", "district"):
+            await page.get_by_test_id(f"tab-{name}").tap()
+            await expect(page.locator(".pane:visible")).to_have_count(1)
+            await expect(visitor.pane(name)).to_be_visible()
+        await district.get_by_test_id("hint-close").tap()
+        await expect(district.get_by_test_id("hint")).to_have_count(0)
+
+        await visitor.sample(district, "bikes")
+        await visitor.write(district, "新车到了")
+        question = district.locator(".message.ephemeral")
+        await expect(question).to_contain_text("仅你可见")
+        await page.screenshot(path="/tmp/pg/p1.png")
+        await district.get_by_test_id("who").select_option(str(LI))
+        await expect(said(district, "新车到了")).to_have_count(1)
+        await expect(question).to_have_count(0)
+        await district.get_by_test_id("who").select_option(str(ZHANG))
+        await button(question, "不是上报").tap()
+        await expect(question.get_by_test_id("button")).to_have_text(["撤回"])
+        await expect(district.get_by_test_id("reaction")).to_have_count(0)
+        await page.screenshot(path="/tmp/pg/p2.png")
+        await page.get_by_test_id("clock-15m").tap()
+        await expect(question).to_have_count(0)
+        await expect(district.get_by_test_id("message")).to_have_count(1)
+        for name in ("unit", "office"):
+            await page.get_by_test_id(f"tab-{name}").tap()
+            await expect(visitor.pane(name).locator(".empty")).to_be_visible()
+
+        # A report from the phone: the unit's tab has a dot until it is looked at.
+        await page.get_by_test_id("tab-district").tap()
+        await visitor.sample(district, "cover")
+        await visitor.write(district, COVER)
+        tab = page.get_by_test_id("tab-unit")
+        await expect(tab).to_have_class(re.compile("unread"))
+        await page.screenshot(path="/tmp/pg/p3.png")
+        await tab.tap()
+        await expect(button(said(unit, "状态：已派遣"), "接单")).to_be_in_viewport()
+        await expect(tab).not_to_have_class(re.compile("unread"))
+        await page.screenshot(path="/tmp/pg/p4.png")
+        await button(unit, "接单").tap()
+        await expect(said(unit, "状态：处置中")).to_have_count(1)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        await page.emulate_media(color_scheme="dark")
+        await page.screenshot(path="/tmp/pg/p5.png")
+        assert visitor.complaints == []
+
+
+HOSTILE = (
+    "自来水井盖破损 <script>alert(1)</script><img src=x onerror=alert(2)> &amp; & "
+    "\u202eback to front\u202c \u200f\u200e </textarea><style>*{display:none}</style> javascript:alert(3) [a](javascript:alert(4)) *_`~|> "
+    + "W" * 400
+    + "很" * 200
+)
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+async def test_hostile_words_stay_words(chromium: str, tmp_path: Path, size: dict[str, int]) -> None:
+    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, viewport=size) as visitor:
+        page = visitor.page
+        district, unit = visitor.pane("district"), visitor.pane("unit")
+        await visitor.sample(district, "cover")
+        await visitor.write(district, HOSTILE)
+        own = said(district, "W" * 400).first
+        assert await own.locator(".words").inner_text() == HOSTILE
+        if size is PHONE:
+            await page.get_by_test_id("tab-unit").click()
+        card = said(unit, "状态：")
+        await expect(card).to_contain_text("<script>alert(1)</script><img src=x onerror=alert(2)> &amp; &")
+        await expect(button(card, "接单")).to_be_in_viewport()
+        await page.screenshot(path=f"/tmp/pg/h-{size['width']}.png")
+        await button(card, "接单").click()
+        await expect(said(unit, "状态：处置中")).to_have_count(1)
+        # Nothing of it became part of the page, and nothing is wider than its place.
+        assert await page.locator(".timeline").locator("script, style, img[src=x], a").count() == 0
+        for wide in await page.locator("html, .timeline:visible, .bubble:visible").all():
+            assert await wide.evaluate("node => node.scrollWidth - node.clientWidth") <= 1
+        await visitor.reply(card)
+        await expect(unit.locator(".about-text")).to_be_in_viewport()
+        await page.screenshot(path=f"/tmp/pg/h2-{size['width']}.png")
+        assert visitor.complaints == []
+
+
+async def test_the_page_says_that_the_server_is_away_and_comes_back_by_itself(chromium: str, tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as later:
+        there = await later.enter_async_context(town(tmp_path))
+        visitor = await later.enter_async_context(visit(chromium, there.base, tmp_path, viewport=WIDE))
+        page, district = visitor.page, visitor.pane("district")
+        lost = page.get_by_test_id("lost")
+        await visitor.write(district, "在吗")
+        await expect(lost).to_be_hidden()
+
+        await there.sandbox.stop()
+        await expect(lost).to_have_text("沙盒没有回应，正在重新连接…")
+        await district.get_by_test_id("composer").fill(COVER)
+        await district.get_by_test_id("send").click()
+        await expect(district.get_by_test_id("refusal")).to_have_text("沙盒没有回应，内容还在，稍后再发。")
+        await expect(district.get_by_test_id("composer")).to_have_value(COVER)
+        await page.screenshot(path="/tmp/pg/l1.png")
+
+        again = Sandbox(limits=False)
+        await again.start(port=int(there.base.rpartition(":")[2]))
+        later.push_async_callback(again.stop)
+        await expect(lost).to_be_hidden()
+        await expect(said(district, "在吗")).to_have_count(0)
+        await visitor.sample(district, "cover")
+        await district.get_by_test_id("send").click()
+        await expect(said(visitor.pane("unit"), "状态：已派遣")).to_have_count(1)
+        await expect(district.get_by_test_id("refusal")).to_be_hidden()
+        await page.screenshot(path="/tmp/pg/l2.png")
+        print(visitor.complaints)

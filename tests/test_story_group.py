@@ -22,11 +22,14 @@ from tests.town import (
     WANG,
     WATER,
     WATER_MAN,
+    ZHANG,
     ZHAO,
     Town,
     english_town,
     labels,
+    patient,
     picture,
+    town,
     words,
 )
 
@@ -150,6 +153,24 @@ async def test_an_unclear_photo_is_asked_about_in_front_of_nobody_but_its_author
         assert await there.from_bot(OFFICE) == []
 
 
+async def test_words_that_answer_the_question_file_it_and_chatter_does_not(tmp_path: Path) -> None:
+    async with english_town(tmp_path) as there:
+        photo, _ = await unsure_photo(there)
+        await there.say(MARIA, GUANDI, "Anybody seen my umbrella?")
+        await there.say(LI, GUANDI, "The street light is out too")
+        await there.settled()
+        assert there.rows("SELECT number FROM incident") == [(None,)]
+        await there.say(MARIA, GUANDI, "A tree has come down")
+        card = await there.sees(PROPERTY, "“A tree has come down”")
+        assert picture(card) == picture(photo)
+        await there.sees(GUANDI, "Planting · 物业红管家")
+        await there.gone(GUANDI, "What is it?")
+        await there.wind(700)
+        await there.settled()
+        assert len(await there.from_bot(GUANDI)) == 1
+        assert not any("umbrella" in words(message) for message in await there.from_bot(PROPERTY))
+
+
 async def test_what_is_not_a_report_leaves_no_trace(tmp_path: Path) -> None:
     async with english_town(tmp_path) as there:
         photo, prompt = await unsure_photo(there)
@@ -161,6 +182,7 @@ async def test_what_is_not_a_report_leaves_no_trace(tmp_path: Path) -> None:
         await there.reaction(GUANDI, photo["message_id"], ["👀"])
         await there.press(MARIA, GUANDI, again, "Not a report")
         await there.reaction(GUANDI, photo["message_id"], [])
+        await there.sees(GUANDI, "Nothing is kept", person=MARIA)
         await there.wind(61)
         await there.gone(GUANDI, "Nothing is kept")
 
@@ -174,6 +196,27 @@ async def test_what_is_not_a_report_leaves_no_trace(tmp_path: Path) -> None:
         await there.wind(600)
         await there.settled()
         assert await there.from_bot(OFFICE) == []
+
+
+async def test_a_late_piece_of_an_album_that_was_no_report_brings_nothing_back(tmp_path: Path) -> None:
+    async with english_town(tmp_path) as there:
+        album = await there.photo(MARIA, GUANDI, samples=("bikes", "bikes"), media_group="5500")
+        await there.reaction(GUANDI, album[0]["message_id"], ["👀"])
+        await there.settled()
+        await there.wind(GATHER + 1)
+        prompt = await there.sees(GUANDI, "What is it?", person=MARIA)
+        await there.press(MARIA, GUANDI, prompt, "Not a report")
+        await there.reaction(GUANDI, album[0]["message_id"], [])
+        await there.photo(MARIA, GUANDI, samples=("bikes",), media_group="5500")
+        await there.settled()
+        await there.wind(61)
+        await there.settled()
+        await there.wind(600)
+        await there.settled()
+        assert await there.from_bot(GUANDI) == []
+        assert await there.from_bot(OFFICE) == []
+        assert all(not message["reactions"] for message in await there.messages(GUANDI))
+        assert there.rows("SELECT * FROM part") == []
 
 
 async def test_a_question_nobody_answers_goes_to_the_office_and_the_group_sees_nothing(tmp_path: Path) -> None:
@@ -216,6 +259,7 @@ async def test_where_only_ordinary_messages_go_the_question_removes_itself(tmp_p
 
         await there.press(MARIA, GUANDI, prompt, "🚮")
         await there.sees(GUANDI, "Exposed rubbish · 综合执法中队")
+        await there.sees(GUANDI, "is on its way")
         await there.wind(61)
         await there.gone(GUANDI, "is on its way")
         assert len(await there.from_bot(GUANDI)) == 1
@@ -315,3 +359,27 @@ async def test_in_a_group_with_topics_everything_stays_in_the_topic_it_began_in(
         await there.say(ZHAO, HEBIN, "/my", thread=102)
         mine = await there.sees(HEBIN, "Your reports", person=ZHAO)
         assert mine["message_thread_id"] == 102
+
+
+async def test_the_town_reads_all_of_this_in_chinese(tmp_path: Path) -> None:
+    async with town(tmp_path, patient) as there:
+        [photo] = await there.photo(ZHANG, GUANDI, "自来水井盖被货车压裂,有学生路过")
+        card = await there.sees(WATER, "上水井盖")
+        assert labels(card) == ["接单", "已设警示", "已处置", "不归我管"]
+        await there.sees(GUANDI, "上水井盖 · 水务公司 · 已派遣")
+        await there.photo(WATER_MAN, WATER, samples=("fixed",), reply_to=card["message_id"])
+        asked = await there.sees(GUANDI, lambda message: labels(message) == ["已修好", "修了一半", "没修好"])
+        await there.press(LI, GUANDI, asked, "已修好")
+        check = await there.sees(OFFICE, "群里 1 人说已修好")
+        assert labels(check)[:2] == ["确认结案", "退回返工"]
+        await there.press(LIN, OFFICE, check, "确认结案")
+        await there.sees(GUANDI, "已结案")
+        await there.reaction(GUANDI, photo["message_id"], ["👌"])
+        # One whose phone speaks English is asked in English; her neighbour in Chinese.
+        await there.photo(MARIA, GUANDI, samples=("rubbish",))
+        await there.photo(WANG, NANSHI, samples=("rubbish",))
+        await there.settled()
+        await there.wind(GATHER + 1)
+        hers = await there.sees(GUANDI, lambda message: "Not a report" in labels(message), person=MARIA)
+        assert "What is it?" in words(hers)
+        await there.sees(NANSHI, lambda message: "不是上报" in labels(message), person=WANG)

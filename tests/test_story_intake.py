@@ -55,8 +55,10 @@ async def test_a_photo_with_clear_words_becomes_a_card_for_the_unit_and_its_word
         await there.reaction(GUANDI, photo["message_id"], ["👀"])
         line = await there.sees(GUANDI, "-0001")
 
-        await there.edit(MARIA, GUANDI, photo["message_id"], caption="Water manhole cover cracked, by the school gate")
-        changed = await there.sees(WATER, "by the school gate")
+        await there.edit(
+            MARIA, GUANDI, photo["message_id"], caption="Water manhole cover <cracked> & open, by the school gate"
+        )
+        changed = await there.sees(WATER, "“Water manhole cover <cracked> & open, by the school gate”")
         assert changed["message_id"] == card["message_id"]
         assert "by a truck" not in words(changed)
 
@@ -114,6 +116,7 @@ async def test_an_album_is_one_incident_and_every_picture_reaches_the_unit_howev
         [straggler] = await there.photo(WANG, NANSHI, samples=("light",), media_group="7700")
         await there.sees(POWER, lambda message: picture(message) == picture(straggler))
 
+        await there.reaction(GUANDI, album[0]["message_id"], ["👀"])
         await there.settled()
         for chat, posted in ((WATER, album), (POWER, [*early, *last, straggler])):
             shown = [picture(message) for message in await there.from_bot(chat)]
@@ -197,7 +200,8 @@ async def test_words_and_places_just_before_and_just_after_a_photo_belong_to_it(
         assert "🗺 Map" in labels(tree)
         assert await incidents(there) == 3
 
-        # Once nothing gathers any more, words and places are conversation.
+        # Once nothing gathers any more, words and places are conversation; and words of long ago are not the photo's.
+        await there.say(LI, GUANDI, "Our street light is out, by the way")
         await there.wind(GATHER + 1)
         before = len(await there.calls())
         await there.say(ZHAO, HEBIN, "It was the wind last night")
@@ -206,6 +210,9 @@ async def test_words_and_places_just_before_and_just_after_a_photo_belong_to_it(
         told = [call for call in (await there.calls())[before:] if call["method"] != "getUpdates"]
         assert told == []
         assert await incidents(there) == 3
+        [late] = await there.photo(LI, GUANDI, samples=("rubbish",))
+        await there.reaction(GUANDI, late["message_id"], ["👀"])
+        assert there.rows("SELECT status, category FROM incident ORDER BY id DESC LIMIT 1") == [("draft", "")]
 
 
 async def test_a_caption_corrected_while_it_gathers_decides_what_it_is(tmp_path: Path) -> None:
@@ -215,9 +222,14 @@ async def test_a_caption_corrected_while_it_gathers_decides_what_it_is(tmp_path:
         assert await there.from_bot(GUANDI) == []
         await there.edit(MARIA, GUANDI, photo["message_id"], caption="Look, the street light is out")
         await there.sees(POWER, "Look, the street light is out")
+        # Words in reply to one's own photo are words of the report.
+        [bikes] = await there.photo(WANG, NANSHI, samples=("bikes",))
+        await there.say(WANG, NANSHI, "Scooters again", reply_to=bikes["message_id"])
+        await there.sees(URBAN, "“Scooters again”")
         await there.wind(GATHER + 1)
         await there.settled()
         assert len(await there.from_bot(GUANDI)) == 1
+        assert len(await there.from_bot(NANSHI)) == 1
 
 
 async def test_an_image_sent_as_a_file_gives_its_place_and_is_shown_without_its_secrets(tmp_path: Path) -> None:
@@ -238,6 +250,17 @@ async def test_an_image_sent_as_a_file_gives_its_place_and_is_shown_without_its_
         methods = [call["method"] for call in await there.calls() if call["chat_id"] == WATER]
         assert "sendDocument" not in methods
         assert methods.count("sendPhoto") == 1
+
+        # An album of files: each of its pictures is opened and cleaned.
+        files = await there.photo(ZHAO, HEBIN, "Scooters here", samples=("bikes", "cover"), as_file=True)
+        await there.sees(URBAN, "Scooters here")
+        await there.settled()
+        await there.wind(GATHER + 2)
+        await there.sees(URBAN, lambda message: picture(message) != "" and not words(message))
+        shown = [message for message in await there.from_bot(URBAN) if picture(message)]
+        assert len(shown) == len(files)
+        for message in shown:
+            assert not Image.open(io.BytesIO(await there.download(message["photo"][-1]["file_id"]))).getexif()
 
         form = aiohttp.FormData({"as": str(LI), "chat": str(GUANDI), "text": "Garbage bags", "as_file": "true"})
         form.add_field("photo", b"\xff\xd8\xff no picture at all", filename="bags.jpg", content_type="image/jpeg")
@@ -309,6 +332,35 @@ async def test_report_in_the_same_breath_as_its_photo_counts(tmp_path: Path) -> 
         assert prompt.get("ephemeral_message_id")
         await there.press(WANG, NANSHI, prompt, "🛵")
         assert picture(await there.sees(URBAN, "-0002")) == picture(photo)
+
+
+async def test_report_as_the_caption_of_a_photo_reports_that_photo(tmp_path: Path) -> None:
+    async with english_town(tmp_path, lambda text: text.replace('intake = "ask"', 'intake = "keyword"')) as there:
+        lamps = await there.photo(MARIA, GUANDI, "/report street light is out", samples=("light", "light"))
+        card = await there.sees(POWER, "“street light is out”")
+        assert picture(card) == picture(lamps[0])
+        [bikes] = await there.photo(WANG, NANSHI, "/report", samples=("bikes",))
+        await there.reaction(NANSHI, bikes["message_id"], ["👀"])
+        await there.settled()
+        await there.wind(GATHER + 2)
+        await there.sees(POWER, lambda message: picture(message) == picture(lamps[1]))
+        await there.sees(NANSHI, "What is it?", person=WANG)
+        assert len(await there.from_bot(NANSHI)) == 1
+        assert await incidents(there) == 2
+
+
+async def test_a_place_sent_in_reply_later_still_puts_the_incident_on_the_map(tmp_path: Path) -> None:
+    async with english_town(tmp_path) as there:
+        await there.photo(MARIA, GUANDI, "Water manhole cover broken")
+        card = await there.sees(WATER, "-0001")
+        assert "🗺 Map" not in labels(card)
+        line = await there.sees(GUANDI, "-0001")
+        await there.wind(600)
+        spot = {"latitude": 30.71, "longitude": 121.03}
+        await there.post("send", **{"as": MARIA, "chat": GUANDI, "location": spot, "reply_to": line["message_id"]})
+        await there.sees(WATER, lambda message: "🗺 Map" in labels(message))
+        await there.say(LIN, OFFICE, "/i 1")
+        assert "added a picture" not in words(await there.sees(OFFICE, "-0001"))
 
 
 async def test_where_every_photo_counts_nobody_is_asked(tmp_path: Path) -> None:

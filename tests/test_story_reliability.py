@@ -38,6 +38,14 @@ class Process:
                 env={**os.environ, "LOG_LEVEL": "DEBUG"},
             )
 
+    async def running(self, times: int) -> None:
+        """Wait until it has started for the so-manieth time: on a busy machine that takes seconds."""
+        for _ in range(600):
+            if self.log.count("is running as") >= times:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(self.log)
+
     async def kill(self, number: int = signal.SIGKILL) -> int:
         assert self._process is not None
         self._process.send_signal(number)
@@ -77,6 +85,7 @@ async def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Pat
         sent = 0
         for kill in range(4):
             await process.start()
+            await process.running(kill + 1)
             for _ in range(2):
                 for person, chat in ((ZHANG, GUANDI), (WANG, NANSHI)):
                     sent += 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from tests.town import (
@@ -94,7 +95,7 @@ async def test_the_ladder_slows_down_and_the_street_hears_after_twice_the_limit(
                 heard.append(round(hour, 1))
             assert bool(await t.standing(STREET, "-0001")) == (hour > 16), hour
         assert heard[0] == 6.1 and heard[1] == 8.1, "at three quarters and at the limit"
-        gaps = [later - sooner for sooner, later in zip(heard[1:], heard[2:], strict=False)]
+        gaps = [round(later - sooner, 1) for sooner, later in pairwise(heard[1:])]
         assert 4 <= len(gaps) <= 6 and gaps == sorted(gaps) and gaps[-1] >= 3 * gaps[0], heard
         street = words((await t.standing(STREET, "-0001"))[-1])
         assert "水洞埭社区: 综合执法中队 has not finished this in twice its time." in street

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.town import (
     CHEN,
+    GATHER,
     GUANDI,
     LI,
     LIN,
@@ -12,6 +13,8 @@ from tests.town import (
     NANSHI,
     OFFICE,
     POWER,
+    URBAN,
+    URBAN_MAN,
     WANG,
     WATER,
     WATER_MAN,
@@ -195,7 +198,7 @@ async def test_a_secretary_takes_back_that_a_draft_was_no_report(tmp_path: Path)
     async with english_town(tmp_path) as there:
         [photo] = await there.photo(MARIA, GUANDI, samples=("rubbish",))
         await there.reaction(GUANDI, photo["message_id"], ["👀"])
-        await there.wind(25)
+        await there.wind(GATHER + 1)
         await there.sees(GUANDI, "What is it?", person=MARIA)
         await there.wind(301)
         draft = await there.sees(OFFICE, "Nobody has said")
@@ -212,3 +215,72 @@ async def test_a_secretary_takes_back_that_a_draft_was_no_report(tmp_path: Path)
         await there.settled()
         assert there.rows("SELECT * FROM part") == []
         assert await there.from_bot(OFFICE) == []
+
+
+async def test_a_reporter_can_no_longer_take_back_what_the_unit_has_in_hand(tmp_path: Path) -> None:
+    async with english_town(tmp_path) as there:
+        [photo] = await there.photo(MARIA, GUANDI, samples=("cover",))
+        await there.reaction(GUANDI, photo["message_id"], ["👀"])
+        await there.wind(GATHER + 1)
+        prompt = await there.sees(GUANDI, "What is it?", person=MARIA)
+        await there.press(MARIA, GUANDI, prompt, "🚮")
+        thanks = await there.sees(GUANDI, "is on its way", person=MARIA)
+        undo = data_of(thanks, "Undo")
+        card = await there.sees(URBAN, "-0001")
+        assert "not yours" in await there.press(URBAN_MAN, URBAN, card, "", data="a:1:confirm:", forged=True)
+        await there.press(URBAN_MAN, URBAN, card, "Accept")
+        line = await there.sees(GUANDI, "In hand")
+        told = await there.press(MARIA, GUANDI, line, "", data=undo, forged=True)
+        assert "Too late to undo" in told
+        await there.settled()
+        assert there.rows("SELECT status FROM incident") == [("accepted",)]
+        assert all("Undo" not in labels(message) for message in await there.from_bot(GUANDI))
+
+
+async def test_a_secretary_takes_back_a_wrong_unit_and_a_wrong_dismissal(tmp_path: Path) -> None:
+    async with english_town(tmp_path, lambda text: text.replace('dispatch = "auto"', 'dispatch = "approve"')) as there:
+        await there.photo(MARIA, GUANDI, "Water manhole cover broken")
+        asked = await there.sees(OFFICE, "Where should it go?")
+        await there.press(LIN, OFFICE, asked, "供电所")
+        await there.sees(POWER, "-0001")
+        slip = await there.sees(OFFICE, lambda message: "Undo" in labels(message))
+        await there.press(LIN, OFFICE, slip, "Undo")
+        await there.gone(POWER, "-0001")
+        again = await there.sees(OFFICE, "Where should it go?")
+        await there.sees(GUANDI, "Water manhole cover · Filed")
+
+        await there.press(LIN, OFFICE, again, "More")
+        more = await there.sees(OFFICE, lambda message: "Dismiss" in labels(message))
+        await there.press(LIN, OFFICE, more, "Dismiss")
+        reasons = await there.sees(OFFICE, lambda message: "Not a public matter" in labels(message))
+        await there.press(LIN, OFFICE, reasons, "Not a public matter")
+        await there.sees(GUANDI, "Water manhole cover · Dismissed")
+        wrong = await there.sees(OFFICE, lambda message: "Undo" in labels(message))
+        await there.press(LIN, OFFICE, wrong, "Undo")
+        await there.sees(GUANDI, "Water manhole cover · Filed")
+        right = await there.sees(OFFICE, "Where should it go?")
+        await there.press(LIN, OFFICE, right, "水务公司")
+        await there.sees(WATER, "-0001")
+        assert len(await there.from_bot(GUANDI)) == 1
+
+
+async def test_a_reporter_asks_to_reopen_what_was_closed_and_the_secretary_decides(tmp_path: Path) -> None:
+    async with english_town(tmp_path) as there:
+        await resolved(there)
+        check = await there.sees(OFFICE, "Please check")
+        await there.press(LIN, OFFICE, check, "Confirm")
+        await there.sees(GUANDI, "Closed, took")
+        await there.wind(3600)
+        await there.say(MARIA, MARIA, "/my")
+        mine = await there.sees(MARIA, "Closed, took")
+        await there.press(MARIA, MARIA, mine, "1")
+        sheet = await there.sees(MARIA, lambda message: "Ask to reopen" in labels(message))
+        assert "Thank you" in await there.press(MARIA, MARIA, sheet, "Ask to reopen")
+        asked = await there.sees(OFFICE, "The reporter asks to reopen it")
+        await there.sees(GUANDI, "Closed, took")
+        await there.press(LIN, OFFICE, asked, "Reopen")
+        again = await there.sees(WATER, "Reopened by the secretary")
+        assert labels(again) == ["Made safe", "Done", "Not ours"]
+        line = await there.sees(GUANDI, "水务公司 · In hand")
+        await there.reaction(GUANDI, line["reply_to_message"]["message_id"], ["👀"])
+        assert len(await there.from_bot(GUANDI)) == 1

@@ -177,9 +177,11 @@ async def test_not_ours_asks_why_and_takes_the_card_away(tmp_path: Path) -> None
         await t.press(WATER_MAN, WATER, card, "Not ours")
         menu = await t.sees(WATER, says(button="Private ground"))
         await t.press(WATER_MAN, WATER, menu, "Belongs to another unit")
-        await t.gone(WATER, "-0001")
+        await t.sees(WATER, lambda message: labels(message) == ["Undo"])
         asked = await t.sees(OFFICE, "水务公司 says it is not theirs. Where should it go?")
         assert "水务公司 ✗" in labels(asked) and "供电所" in labels(asked)
+        await t.wind(61)
+        await t.gone(WATER, "-0001")
         await t.settled()
         assert await t.from_bot(WATER) == []
         assert "Belongs to another unit" in await t.history(LIN, OFFICE)
@@ -195,12 +197,15 @@ async def test_not_ours_asks_why_and_takes_the_card_away(tmp_path: Path) -> None
 
 async def test_a_card_that_goes_to_another_unit_takes_its_reminder_with_it(tmp_path: Path) -> None:
     async with walk(tmp_path) as t:
+        await t.workday("09:00")
         first, second = await t.report(), await t.report("路灯不亮了", at=POWER)
         await t.minutes(23)
         await t.sees(WATER, "left to accept it")
         await t.press(WATER_MAN, WATER, first, "Not ours")
         menu = await t.sees(WATER, says(button="Private ground"))
         await t.press(WATER_MAN, WATER, menu, "Private ground")
+        await t.gone(WATER, "left to accept it")
+        await t.wind(61)
         await t.gone(WATER, "-0001")
         # A light: four working hours to accept it; the secretary reassigns it past three quarters of them.
         await t.workday("17:25")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.domain.acts import ENDED, Role, Status
 from bot.domain.recognising import recognise
 from bot.services.desk import Desk
-from bot.services.drafting import consider
+from bot.services.drafting import ask_author, consider
 from bot.services.incoming import Incoming
 from bot.services.people import remember
 from bot.services.posting import post_up
@@ -126,6 +126,9 @@ def split(desk: Desk, incident: Incident) -> Incident | None:
     desk.session.add(incident)
     desk.session.flush()
     consider(desk, fresh, desk.session.get_one(Community, incident.community_id))
+    if fresh.status == Status.DRAFT:
+        # Nothing more will gather: what it is can be asked at once.
+        ask_author(desk, fresh)
     return fresh
 
 

@@ -42,7 +42,7 @@ def reminder(screen: Screen, scene: Scene, post: Post) -> Shape:
         Clock.REPAIR: incident.repair_due,
         Clock.VERIFY: incident.verify_due,
     }[clock]
-    moved = post.args.get("unit") != incident.unit_id
+    moved = post.args.get("unit", incident.unit_id) != incident.unit_id
     if due is None or moved or not post.args.get("newest", True) or not _still(clock, Status(incident.status)):
         return Gone(headline(screen, scene))
     values = {"number": incident.number, "category": category_name(speech, incident.category)}
