@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-PATIENCE = 5.0
+PATIENCE = 4.0
 """Seconds for one answer."""
 
 

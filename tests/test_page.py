@@ -119,8 +119,14 @@ async def visit(chromium: str, base: str, home: Path, **context: Any) -> AsyncIt
             await browser.close()
 
 
-def said(pane: Locator, text: str | re.Pattern[str]) -> Locator:
-    return pane.get_by_test_id("message").filter(has_text=text)
+def said(pane: Locator, text: str) -> Locator:
+    """What a person wrote."""
+    return pane.locator(".message:not(.from-bot)").filter(has_text=text)
+
+
+def told(pane: Locator, text: str | re.Pattern[str]) -> Locator:
+    """What the bot wrote."""
+    return pane.locator(".message.from-bot").filter(has_text=text)
 
 
 def button(within: Locator, label: str) -> Locator:
@@ -159,10 +165,10 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
         # Three pictures at once are one album and one incident.
         await visitor.choose_files(district, *broken)
         await visitor.write(district, COVER)
-        album = said(district, COVER).first
+        album = said(district, COVER)
         await expect(album.get_by_test_id("photo")).to_have_count(3)
         await expect(album.get_by_test_id("reaction")).to_have_text(["👀"])
-        card = said(unit, "状态：")
+        card = told(unit, "状态：")
         await expect(card).to_contain_text(re.compile(r"🔴 SD-\d{4}-0001 上水井盖"))
         await expect(card).to_contain_text("📍 关帝庙商圈")
         await expect(card).to_contain_text(f"“{COVER}”")
@@ -170,7 +176,7 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
         await expect(card.get_by_test_id("button")).to_have_text(["接单", "已设警示", "已处置", "不归我管"])
         assert like(await visitor.shown(card.get_by_test_id("photo")), 0.5) == BROKEN
         await expect(unit.get_by_test_id("photo")).to_have_count(3)
-        line = said(district, re.compile(r"SD-\d{4}-0001 上水井盖"))
+        line = told(district, re.compile(r"SD-\d{4}-0001 上水井盖"))
         await expect(line).to_contain_text("水务公司 · 已派遣")
 
         await button(card, "接单").click()
@@ -180,12 +186,12 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
         await expect(line).to_contain_text("水务公司 · 处置中")
 
         # Nobody has put up a warning: the unit is reminded, and hears it once, however late it grows.
-        reminder = said(unit, "还没设警示")
+        reminder = told(unit, "还没设警示")
         await expect(reminder).to_have_count(0)
         hour = page.get_by_test_id("clock-1h")
         await hour.click()
         await expect(reminder).to_have_count(1)
-        await expect(said(office, "已经超时")).to_have_count(1)
+        await expect(told(office, "已经超时")).to_have_count(1)
         await hour.click()
         await expect(reminder).to_contain_text("已超时 1 小时")
         await expect(reminder).to_have_count(1)
@@ -197,7 +203,7 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
         await expect(card).to_contain_text("状态：待核查 · 水务公司")
         await expect(reminder).to_have_count(0)
         await expect(line.get_by_test_id("button")).to_have_text(["已修好", "修了一半", "没修好"])
-        check = said(office, "水务公司说已处置，请核查")
+        check = told(office, "水务公司说已处置，请核查")
         assert before_and_after(await visitor.shown(check.get_by_test_id("photo")))
         await expect(album.get_by_test_id("reaction")).to_have_text(["👀"])
 
@@ -257,11 +263,11 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
         await expect(tab).to_have_class(re.compile("unread"))
         await page.screenshot(path="/tmp/pg/p3.png")
         await tab.tap()
-        await expect(button(said(unit, "状态：已派遣"), "接单")).to_be_in_viewport()
+        await expect(button(told(unit, "状态：已派遣"), "接单")).to_be_in_viewport()
         await expect(tab).not_to_have_class(re.compile("unread"))
         await page.screenshot(path="/tmp/pg/p4.png")
         await button(unit, "接单").tap()
-        await expect(said(unit, "状态：处置中")).to_have_count(1)
+        await expect(told(unit, "状态：处置中")).to_have_count(1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         await page.emulate_media(color_scheme="dark")
         await page.screenshot(path="/tmp/pg/p5.png")
@@ -270,64 +276,68 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
 
 HOSTILE = (
     "自来水井盖破损 <script>alert(1)</script><img src=x onerror=alert(2)> &amp; & "
-    "\u202eback to front\u202c \u200f\u200e </textarea><style>*{display:none}</style> javascript:alert(3) [a](javascript:alert(4)) *_`~|> "
+    "\u202eback to front\u202c \u200f\u200e "
+    "</textarea><style>*{display:none}</style> javascript:alert(3) [a](javascript:alert(4)) *_`~|> "
     + "W" * 400
     + "很" * 200
 )
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-async def test_hostile_words_stay_words(chromium: str, tmp_path: Path, size: dict[str, int]) -> None:
-    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, viewport=size) as visitor:
+async def test_hostile_words_stay_words(chromium: str, tmp_path: Path) -> None:
+    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, viewport=WIDE) as visitor:
         page = visitor.page
         district, unit = visitor.pane("district"), visitor.pane("unit")
         await visitor.sample(district, "cover")
         await visitor.write(district, HOSTILE)
-        own = said(district, "W" * 400).first
-        assert await own.locator(".words").inner_text() == HOSTILE
-        if size is PHONE:
-            await page.get_by_test_id("tab-unit").click()
-        card = said(unit, "状态：")
+        assert await said(district, "W" * 400).locator(".words").inner_text() == HOSTILE
+        card = told(unit, "状态：")
         await expect(card).to_contain_text("<script>alert(1)</script><img src=x onerror=alert(2)> &amp; &")
-        await expect(button(card, "接单")).to_be_in_viewport()
-        await page.screenshot(path=f"/tmp/pg/h-{size['width']}.png")
-        await button(card, "接单").click()
-        await expect(said(unit, "状态：处置中")).to_have_count(1)
-        # Nothing of it became part of the page, and nothing is wider than its place.
-        assert await page.locator(".timeline").locator("script, style, img[src=x], a").count() == 0
-        for wide in await page.locator("html, .timeline:visible, .bubble:visible").all():
-            assert await wide.evaluate("node => node.scrollWidth - node.clientWidth") <= 1
+        for size in (WIDE, PHONE):
+            await page.set_viewport_size(size)
+            await page.get_by_test_id("tab-unit").evaluate("tab => tab.click()")
+            await expect(button(card, "接单")).to_be_in_viewport()
+            await page.screenshot(path=f"/tmp/pg/h-{size['width']}.png")
+            # Nothing of it became part of the page, and nothing is wider than its place.
+            assert await page.locator(".timeline").locator("script, style, img[src=x], a").count() == 0
+            for place in await page.locator("html, .timeline:visible, .bubble:visible").all():
+                assert await place.evaluate("node => node.scrollWidth - node.clientWidth") <= 1
         await visitor.reply(card)
         await expect(unit.locator(".about-text")).to_be_in_viewport()
-        await page.screenshot(path=f"/tmp/pg/h2-{size['width']}.png")
+        await button(card, "接单").click()
+        await expect(told(unit, "状态：处置中")).to_have_count(1)
         assert visitor.complaints == []
 
 
 async def test_the_page_says_that_the_server_is_away_and_comes_back_by_itself(chromium: str, tmp_path: Path) -> None:
-    async with contextlib.AsyncExitStack() as later:
-        there = await later.enter_async_context(town(tmp_path))
-        visitor = await later.enter_async_context(visit(chromium, there.base, tmp_path, viewport=WIDE))
-        page, district = visitor.page, visitor.pane("district")
-        lost = page.get_by_test_id("lost")
+    async with (
+        contextlib.AsyncExitStack() as afterwards,
+        town(tmp_path) as there,
+        visit(chromium, there.base, tmp_path, viewport=WIDE) as visitor,
+    ):
+        page, district, unit = visitor.page, visitor.pane("district"), visitor.pane("unit")
+        lost, field = page.get_by_test_id("lost"), district.get_by_test_id("composer")
         await visitor.write(district, "在吗")
+        await expect(said(district, "在吗")).to_have_count(1)
         await expect(lost).to_be_hidden()
 
         await there.sandbox.stop()
         await expect(lost).to_have_text("沙盒没有回应，正在重新连接…")
-        await district.get_by_test_id("composer").fill(COVER)
+        await visitor.sample(district, "cover")
+        await field.fill(COVER)
         await district.get_by_test_id("send").click()
         await expect(district.get_by_test_id("refusal")).to_have_text("沙盒没有回应，内容还在，稍后再发。")
-        await expect(district.get_by_test_id("composer")).to_have_value(COVER)
-        await page.screenshot(path="/tmp/pg/l1.png")
+        await expect(field).to_have_value(COVER)
+        await expect(district.get_by_test_id("piece")).to_have_count(1)
 
+        # Another server, and another world: the old one went with its process.
         again = Sandbox(limits=False)
         await again.start(port=int(there.base.rpartition(":")[2]))
-        later.push_async_callback(again.stop)
+        afterwards.push_async_callback(again.stop)
         await expect(lost).to_be_hidden()
         await expect(said(district, "在吗")).to_have_count(0)
-        await visitor.sample(district, "cover")
         await district.get_by_test_id("send").click()
-        await expect(said(visitor.pane("unit"), "状态：已派遣")).to_have_count(1)
+        await expect(told(unit, "状态：已派遣")).to_have_count(1)
         await expect(district.get_by_test_id("refusal")).to_be_hidden()
         await page.screenshot(path="/tmp/pg/l2.png")
         print(visitor.complaints)
+        assert [each for each in visitor.complaints if "ERR_" not in each] == []

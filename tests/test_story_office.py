@@ -217,6 +217,23 @@ async def test_dismissed_and_voided_with_a_reason_everybody_can_read(tmp_path: P
         assert len(await t.sent(STREET)) == 0
 
 
+async def test_what_no_unit_is_responsible_for_is_the_secretarys_to_place(tmp_path: Path) -> None:
+    async with walk(tmp_path, lambda text: text.replace('fallback_unit = "property"\n', "")) as t:
+        await t.photo(ZHANG, GUANDI, "热力井盖翘起来了")
+        asked = await t.sees(OFFICE, "No unit is responsible for this. Where should it go?")
+        assert "Heating manhole cover" in words(asked) and asked["photo"]
+        assert len([each for each in labels(asked) if each not in PLACES]) == 5, "each of the five units"
+        await t.sees(GUANDI, says("-0001", "Filed"))
+        # Nobody places it: that is late too, and it is the office that hears it, once.
+        await t.minutes(31)
+        await t.sees(OFFICE, "too long to be accepted.")
+        await t.settled()
+        assert len(await t.standing(OFFICE, "-0001")) == 2 and not await t.from_bot(STREET)
+        assert await t.press(LIN, OFFICE, asked, "供电所") == "Sent to 供电所."
+        await t.sees(POWER, says("-0001", button="Accept"))
+        await t.gone(OFFICE, "too long to be accepted.")
+
+
 async def test_a_unit_that_lost_the_bot_is_heard_of_and_gets_its_card_when_it_is_back(tmp_path: Path) -> None:
     async with walk(tmp_path) as t:
         await t.post("membership", **{"as": WATER_MAN, "chat": WATER, "status": "kicked"})

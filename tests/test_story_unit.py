@@ -209,8 +209,7 @@ async def test_a_card_that_goes_to_another_unit_takes_its_reminder_with_it(tmp_p
         await t.gone(WATER, "-0001")
         # A light: four working hours to accept it; the secretary reassigns it past three quarters of them.
         await t.workday("17:25")
-        await t.sees(POWER, "-0002")
-        assert await t.standing(POWER, "to be accepted") or await t.standing(POWER, "to accept it")
+        await t.sees(POWER, says("-0002", "to be accepted."))
         await t.say(LIN, OFFICE, "/i 2")
         sheet = await t.sees(OFFICE, says("-0002", button="Reassign"))
         await t.press(LIN, OFFICE, sheet, "Reassign")

@@ -7,10 +7,11 @@ from datetime import timedelta
 from bot.domain.acts import ACTS, ANSWERS, REASONS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor, Refusal, may, roles
-from bot.services import filing, intake
+from bot.services import filing, splitting
 from bot.services.desk import Desk
 from bot.services.drafting import ANSWER_WITHIN
-from bot.services.lifecycle import Step, carry_out, restore
+from bot.services.effects import Step
+from bot.services.lifecycle import carry_out, restore
 from bot.services.people import matter
 from bot.services.posting import post_up
 from bot.speech import Speech
@@ -138,7 +139,7 @@ def _say_fixed(desk: Desk, actor: Actor, role: Role, incident: Incident, choice:
 
 
 def _split(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
-    fresh = intake.split(desk, incident)
+    fresh = splitting.split(desk, incident)
     if fresh is None:
         return Told(speech.tell("There is only one picture in it."), alert=True)
     carry_out(desk, incident, Step(Act.SPLIT, actor, role, what=fresh.number or ""))

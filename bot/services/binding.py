@@ -6,7 +6,7 @@ from bot.domain.rights import Actor
 from bot.domain.words import N_
 from bot.services.acting import Told
 from bot.services.desk import Desk
-from bot.services.lifecycle import call_secretary
+from bot.services.effects import call_secretary
 from bot.services.posting import add_notice, post_up, tell_office
 from bot.speech import Speech
 from storage import chats

@@ -7,7 +7,8 @@ from bot.domain.recognising import recognise, says_report
 from bot.domain.rights import BOT
 from bot.services import filing
 from bot.services.desk import Desk
-from bot.services.lifecycle import Step, call_secretary, decide, settle
+from bot.services.effects import Step, call_secretary
+from bot.services.lifecycle import decide, settle
 from bot.services.posting import add_post, post_up
 from storage.incidents import reports_of
 from storage.tables import Community, Incident

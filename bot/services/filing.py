@@ -4,7 +4,8 @@ from bot.domain.acts import Act, Role
 from bot.domain.rights import BOT, Actor
 from bot.domain.routing import Route, route
 from bot.services.desk import Desk
-from bot.services.lifecycle import Step, call_secretary, decide, settle
+from bot.services.effects import Step, call_secretary
+from bot.services.lifecycle import decide, settle
 from storage import chats
 from storage.tables import Community, District, Incident, Unit
 from storage.timers import clear_timers

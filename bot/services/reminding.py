@@ -7,7 +7,8 @@ from bot.domain.ladder import Moment, Step, passed
 from bot.domain.worktime import out_of_quiet
 from bot.services.desk import Desk
 from bot.services.drafting import erase, gather_over, unanswered
-from bot.services.lifecycle import call_secretary, running, schedule
+from bot.services.effects import call_secretary
+from bot.services.lifecycle import running, schedule
 from bot.services.posting import dangerous, post_up, replace_post
 from storage import chats
 from storage.incidents import lock

@@ -3,9 +3,10 @@
 from bot.domain.acts import Act, Role, Status
 from bot.domain.rights import Actor, may, roles
 from bot.services.desk import Desk
+from bot.services.effects import Step
 from bot.services.incoming import Incoming
 from bot.services.intake import join, make_part
-from bot.services.lifecycle import Step, carry_out
+from bot.services.lifecycle import carry_out
 from bot.services.people import matter, remember
 from bot.services.posting import post_up
 from storage.incidents import lock, part_of_album, part_of_message
