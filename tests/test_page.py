@@ -189,9 +189,12 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
         reminder = told(unit, "还没设警示")
         await expect(reminder).to_have_count(0)
         hour = page.get_by_test_id("clock-1h")
+        stood = await hour.bounding_box()
         await hour.click()
         await expect(reminder).to_have_count(1)
         await expect(told(office, "已经超时")).to_have_count(1)
+        await expect(page.locator(".clock-wound")).to_have_text("已拨快 1 小时")
+        assert await hour.bounding_box() == stood, "the button stays under the finger"
         await hour.click()
         await expect(reminder).to_contain_text("已超时 1 小时")
         await expect(reminder).to_have_count(1)
@@ -239,7 +242,6 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
         await visitor.write(district, "新车到了")
         question = district.locator(".message.ephemeral")
         await expect(question).to_contain_text("仅你可见")
-        await page.screenshot(path="/tmp/pg/p1.png")
         await district.get_by_test_id("who").select_option(str(LI))
         await expect(said(district, "新车到了")).to_have_count(1)
         await expect(question).to_have_count(0)
@@ -247,7 +249,6 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
         await button(question, "不是上报").tap()
         await expect(question.get_by_test_id("button")).to_have_text(["撤回"])
         await expect(district.get_by_test_id("reaction")).to_have_count(0)
-        await page.screenshot(path="/tmp/pg/p2.png")
         await page.get_by_test_id("clock-15m").tap()
         await expect(question).to_have_count(0)
         await expect(district.get_by_test_id("message")).to_have_count(1)
@@ -261,16 +262,13 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
         await visitor.write(district, COVER)
         tab = page.get_by_test_id("tab-unit")
         await expect(tab).to_have_class(re.compile("unread"))
-        await page.screenshot(path="/tmp/pg/p3.png")
         await tab.tap()
         await expect(button(told(unit, "状态：已派遣"), "接单")).to_be_in_viewport()
         await expect(tab).not_to_have_class(re.compile("unread"))
-        await page.screenshot(path="/tmp/pg/p4.png")
         await button(unit, "接单").tap()
         await expect(told(unit, "状态：处置中")).to_have_count(1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         await page.emulate_media(color_scheme="dark")
-        await page.screenshot(path="/tmp/pg/p5.png")
         assert visitor.complaints == []
 
 
@@ -338,6 +336,4 @@ async def test_the_page_says_that_the_server_is_away_and_comes_back_by_itself(ch
         await district.get_by_test_id("send").click()
         await expect(told(unit, "状态：已派遣")).to_have_count(1)
         await expect(district.get_by_test_id("refusal")).to_be_hidden()
-        await page.screenshot(path="/tmp/pg/l2.png")
-        print(visitor.complaints)
         assert [each for each in visitor.complaints if "ERR_" not in each] == []

@@ -167,11 +167,13 @@ def _report(desk: Desk, asked: Asked) -> None:
         _say(desk, asked, N_("Reports are made in a district's group."))
         return
     earlier = asked.earlier
-    if not asked.words and (earlier is None or not (earlier.media or earlier.text)):
+    nothing = not asked.words and not asked.incoming.media
+    if nothing and (earlier is None or not (earlier.media or earlier.text)):
         _say(desk, asked, N_("Reply to a photo with /report, or write what is broken: /report manhole cover cracked"))
         return
     spoken = replace(asked.incoming, text=asked.words)
-    source = earlier if earlier is not None and (earlier.media or earlier.text) else None
+    answers = earlier is not None and bool(earlier.media or earlier.text) and not asked.incoming.media
+    source = earlier if answers else None
     incident, new = intake.report(desk, here, spoken, source, asked.words if source else "")
     if not new:
         _say(

@@ -117,7 +117,7 @@ def open_draft(
         reminded_at=desk.now,
         explicit=explicit,
     )
-    _note_place(incident, incoming)
+    note_place(incident, incoming)
     desk.session.add(incident)
     desk.session.flush()
     part = make_part(desk, incident, incoming)
@@ -136,7 +136,7 @@ def join(desk: Desk, incident: Incident, incoming: Incoming) -> None:
     community = desk.session.get_one(Community, incident.community_id)
     desk.session.add(make_part(desk, incident, incoming))
     incident.gather_until = max(incident.gather_until, incoming.sent_at + timedelta(seconds=community.gather))
-    _note_place(incident, incoming)
+    note_place(incident, incoming)
     desk.session.add(incident)
     if incident.status == Status.DRAFT:
         consider(desk, incident, community)
@@ -179,7 +179,8 @@ def _same_matter(incident: Incident, text: str) -> bool:
     return named is None or not incident.category or named == incident.category
 
 
-def _note_place(incident: Incident, incoming: Incoming) -> None:
+def note_place(incident: Incident, incoming: Incoming) -> None:
+    """A place that the message names, if any, is where the incident is."""
     if incoming.place is not None:
         incident.latitude, incident.longitude = incoming.place.latitude, incoming.place.longitude
         incident.place = incoming.place.name or incident.place

@@ -5,7 +5,7 @@ from bot.domain.rights import Actor, may, roles
 from bot.services.desk import Desk
 from bot.services.effects import Step
 from bot.services.incoming import Incoming
-from bot.services.intake import join, make_part
+from bot.services.intake import join, make_part, note_place
 from bot.services.lifecycle import carry_out
 from bot.services.people import matter, remember
 from bot.services.posting import post_up
@@ -43,8 +43,12 @@ def reply(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> b
         return False
     role = next(role for role in (Role.UNIT, Role.SECRETARY, Role.REPORTER, Role.MERCHANT, Role.STREET) if role in held)
     remember(desk, incoming.visitor)
+    if incident.latitude is None or role in (Role.REPORTER, Role.SECRETARY):
+        note_place(incident, incoming)
     desk.session.add(make_part(desk, incident, incoming, "remark"))
-    carry_out(desk, incident, Step(Act.COMMENT, actor, role, what=incoming.text))
+    # A remark says words, shows a picture or names a place; the history tells which.
+    note = "place" if incoming.place is not None else ""
+    carry_out(desk, incident, Step(Act.COMMENT, actor, role, reason=note, what=incoming.text))
     return True
 
 

@@ -126,7 +126,7 @@ def act_told(speech: Speech, event: Event, now: datetime, zone: ZoneInfo, hide: 
         who=actor_name(speech, event, hide),
         done=done,
     )
-    if not event.reason:
+    if not event.reason or event.act == Act.COMMENT:
         return told
     return speech.tell("{told} ({reason})", told=told, reason=reason_name(speech, event.act, event.reason))
 
@@ -136,6 +136,8 @@ def _done(speech: Speech, event: Event, what: str) -> str:
         return speech.tell(N_("reported it"))
     if event.act == "edited":
         return speech.tell(N_("changed the words"))
+    if event.act == Act.COMMENT and event.reason == "place":
+        return speech.tell(N_("added a place"))
     if event.act == Act.COMMENT:
         return speech.tell(N_("wrote: {what}"), what=what) if what else speech.tell(N_("added a picture"))
     return speech.tell(ACTS[Act(event.act)].done, what=what)
