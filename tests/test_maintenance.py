@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -412,8 +413,9 @@ needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is no
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with cluster(tmp_path_factory.mktemp("upkeep")) as found:
+def url() -> Iterator[str]:
+    # Not below pytest's folder: another pytest that starts meanwhile takes the way to it from the user postgres.
+    with TemporaryDirectory(prefix="relay-upkeep-", dir="/tmp") as home, cluster(Path(home)) as found:
         yield found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Error, Locator, Page, async_playwright, expect
 
@@ -33,16 +34,22 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture
-def chromium() -> str:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
     """Debian's chromium: without it these stories fail where they must be told (CI) and are left out elsewhere."""
-    found = shutil.which("chromium", path=f"/usr/bin{os.pathsep}{os.environ.get('PATH', '')}")
-    if found is None:
+    chromium = shutil.which("chromium", path=f"/usr/bin{os.pathsep}{os.environ.get('PATH', '')}")
+    if chromium is None:
         missing = "there is no chromium here: apt-get install chromium"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    return found
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture(autouse=True)
@@ -101,22 +108,21 @@ class Visitor:
 
 
 @contextlib.asynccontextmanager
-async def visit(chromium: str, base: str, home: Path, **context: Any) -> AsyncIterator[Visitor]:
-    """Open the page in Chinese; a story that fails leaves a picture of what was seen last."""
-    async with async_playwright() as playwright:
-        browser: Browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = await (await browser.new_context(locale="zh-CN", **context)).new_page()
-        visitor = Visitor(page)
-        try:
-            await page.goto(f"{base}/")
-            await expect(visitor.pane("district").get_by_test_id("chat").locator("option")).not_to_have_count(0)
-            yield visitor
-        except BaseException:
-            with contextlib.suppress(Error):
-                await page.screenshot(path=home / "page.png")
-            raise
-        finally:
-            await browser.close()
+async def visit(browser: Browser, base: str, home: Path, **context: Any) -> AsyncIterator[Visitor]:
+    """Open the page in Chinese; a story that fails leaves a picture of what was seen last (page.png)."""
+    opened = await browser.new_context(locale="zh-CN", **context)
+    page = await opened.new_page()
+    visitor = Visitor(page)
+    try:
+        await page.goto(f"{base}/")
+        await expect(visitor.pane("district").get_by_test_id("chat").locator("option")).not_to_have_count(0)
+        yield visitor
+    except BaseException:
+        with contextlib.suppress(Error):
+            await page.screenshot(path=home / "page.png")
+        raise
+    finally:
+        await opened.close()
 
 
 def said(pane: Locator, text: str) -> Locator:
@@ -154,10 +160,10 @@ def before_and_after(image: Image.Image) -> bool:
     return image.width > 1.8 * image.height and (like(image, 0.25), like(image, 0.75)) == (BROKEN, MENDED)
 
 
-async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Path) -> None:
+async def test_the_whole_story_is_played_on_the_page(browser: Browser, tmp_path: Path) -> None:
     broken = [drawn(tmp_path / f"井盖-{n}.jpg", BROKEN) for n in (1, 2, 3)]
     mended = drawn(tmp_path / "修好.jpg", MENDED)
-    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, viewport=WIDE) as visitor:
+    async with town(tmp_path) as there, visit(browser, there.base, tmp_path, viewport=WIDE) as visitor:
         page = visitor.page
         district, unit, office = (visitor.pane(name) for name in ("district", "unit", "office"))
         await expect(page).to_have_title("一针千线 · sandbox")
@@ -225,10 +231,10 @@ async def test_the_whole_story_is_played_on_the_page(chromium: str, tmp_path: Pa
 
 
 async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_leaves_nothing(
-    chromium: str, tmp_path: Path
+    browser: Browser, tmp_path: Path
 ) -> None:
     hand: dict[str, Any] = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, **hand) as visitor:
+    async with town(tmp_path) as there, visit(browser, there.base, tmp_path, **hand) as visitor:
         page = visitor.page
         district, unit = visitor.pane("district"), visitor.pane("unit")
         for name in ("unit", "office", "private", "district"):
@@ -281,8 +287,8 @@ HOSTILE = (
 )
 
 
-async def test_hostile_words_stay_words(chromium: str, tmp_path: Path) -> None:
-    async with town(tmp_path) as there, visit(chromium, there.base, tmp_path, viewport=WIDE) as visitor:
+async def test_hostile_words_stay_words(browser: Browser, tmp_path: Path) -> None:
+    async with town(tmp_path) as there, visit(browser, there.base, tmp_path, viewport=WIDE) as visitor:
         page = visitor.page
         district, unit = visitor.pane("district"), visitor.pane("unit")
         await visitor.sample(district, "cover")
@@ -306,11 +312,11 @@ async def test_hostile_words_stay_words(chromium: str, tmp_path: Path) -> None:
         assert visitor.complaints == []
 
 
-async def test_the_page_says_that_the_server_is_away_and_comes_back_by_itself(chromium: str, tmp_path: Path) -> None:
+async def test_the_page_says_that_the_server_is_away_and_comes_back_by_itself(browser: Browser, tmp_path: Path) -> None:
     async with (
         contextlib.AsyncExitStack() as afterwards,
         town(tmp_path) as there,
-        visit(chromium, there.base, tmp_path, viewport=WIDE) as visitor,
+        visit(browser, there.base, tmp_path, viewport=WIDE) as visitor,
     ):
         page, district, unit = visitor.page, visitor.pane("district"), visitor.pane("unit")
         lost, field = page.get_by_test_id("lost"), district.get_by_test_id("composer")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,8 +17,9 @@ pytestmark = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not in
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with cluster(tmp_path_factory.mktemp("postgres")) as found:
+def url() -> Iterator[str]:
+    # Not below pytest's own folder, which another run may close to the user that PostgreSQL runs as.
+    with TemporaryDirectory(prefix="relay-postgres-", dir="/tmp") as home, cluster(Path(home)) as found:
         yield found
 
 

@@ -104,6 +104,10 @@ async def test_sent_back_is_a_new_card_that_rings_and_says_why(tmp_path: Path) -
         assert check["photo"]
         before = check["photo"][-1]
         assert before["width"] > before["height"], "before and after stand side by side"
+        # What the secretary writes to her card, the unit reads on its own; the group does not.
+        await t.say(LIN, OFFICE, "路面没扫干净", reply_to=check["message_id"])
+        await t.sees(WATER, "✎ secretary: 路面没扫干净")
+        assert not await t.standing(GUANDI, "路面没扫干净")
         await t.minutes(10)
         await choose(t, LIN, OFFICE, check, "Send back", "Only half fixed")
         again = await t.sees(WATER, says("↩ Sent back: Only half fixed", "In hand"))

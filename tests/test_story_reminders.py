@@ -241,3 +241,15 @@ async def test_after_days_of_silence_each_incident_reminds_once_and_says_how_lat
             await t.settled()
             after = [each for each in (await t.calls())[before:] if each["method"].startswith("send")]
             assert len([each for each in after if each["chat_id"] == WATER]) == 2
+
+
+async def test_the_street_is_told_which_limit_was_passed_twice_over(tmp_path: Path) -> None:
+    async with walk(tmp_path) as t:
+        await t.workday("09:00")
+        await t.report(COVER)
+        # After 61 minutes twice the half hour to accept it is over, but the place is late by a minute only.
+        await t.minutes(61)
+        await t.sees(WATER, "made safe")
+        await t.settled()
+        for told in [words(each) for each in await t.standing(STREET, "-0001")]:
+            assert "has not finished" not in told and "accepted" in told, told

@@ -63,7 +63,9 @@ async def test_the_card_says_what_where_and_until_when_and_not_who(tmp_path: Pat
         assert len(rung) == 1 and not rung[0].get("disable_notification")
         assert "张师傅" not in str(await t.from_bot(WATER))
         assert len(await t.from_bot(WATER)) == 1
-        assert not [chat for chat in (POWER, PROPERTY, OFFICE) if await t.from_bot(chat)]
+        assert "张师傅" not in await t.history(WATER_MAN, WATER)
+        assert "张师傅" in await t.history(LIN, OFFICE), "the secretary knows her people"
+        assert not [chat for chat in (POWER, PROPERTY) if await t.from_bot(chat)]
         # The time that is left counts down where the card is looked at again.
         await t.minutes(23)
         await t.sees(WATER, lambda message: re.search("5 h 3[67] min left", words(message)) is not None)
