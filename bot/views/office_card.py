@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from bot.domain.acts import Role, Status
+from bot.domain.acts import Act, Role, Status
 from bot.domain.words import N_
 from bot.views import keyboard
 from bot.views.content import Content, Gone, Screen, Shape
 from bot.views.history import history_lines
 from bot.views.pieces import (
     answers_counted,
+    deadline_lines,
     facts,
     first_picture,
     headline,
@@ -18,6 +19,7 @@ from bot.views.pieces import (
     status_line,
     unit_name,
 )
+from bot.views.sentences import reason_name
 from storage.scenes import Scene
 from storage.tables import Post
 
@@ -44,6 +46,10 @@ def office_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     why = _why(screen, scene)
     if why:
         lines.append(f"<b>{why}</b>")
+    if incident.need == "returned":
+        lines.append(_given_reason(screen, scene))
+    if incident.need == "breached":
+        lines += deadline_lines(screen, scene)
     lines += facts(screen, scene)
     lines.append(status_line(screen, scene))
     lines += history_lines(screen, scene) if menu == "history" else []
@@ -65,6 +71,12 @@ def _why(screen: Screen, scene: Scene) -> str:
     if need == "returned" and scene.incident.refused_by:
         unit = unit_name(scene, scene.incident.refused_by[-1])
     return screen.speech.say(_NEEDS[need], unit=unit)
+
+
+def _given_reason(screen: Screen, scene: Scene) -> str:
+    """Why the unit says that it is not theirs."""
+    returned = next((event for event in reversed(scene.events) if event.act == Act.RETURN), None)
+    return "↩ " + reason_name(screen.speech, returned.act, returned.reason) if returned else ""
 
 
 def _answer_line(screen: Screen, scene: Scene) -> str:
