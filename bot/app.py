@@ -94,7 +94,6 @@ class App:
         # The chats of a sandbox live as long as its process; rows about earlier ones would speak of nothing.
         home = settings.data_dir / "sandbox"
         shutil.rmtree(home, ignore_errors=True)
-        self._say(f"No BOT_TOKEN: this is the sandbox. Open {api}/ in a browser.")
         own = {"data_dir": home, "alliance_file": EXAMPLE, "admin_ids": (500000900,), "database_url": SecretStr("")}
         return settings.model_copy(update=own), api
 
@@ -126,11 +125,13 @@ class App:
         stack.callback(ticker.stop)
         nursery.spawn(ticker.tidy(), "tidy")
         nursery.spawn(self._offer_menus(channel, clock, ground), "menus")
+        base = bot.session.api.base.split("/bot{")[0]
         if sandbox or _is_loopback(settings.bot_api_url):
-            base = bot.session.api.base.split("/bot{")[0]
             nursery.keep("sandbox clock", lambda: self._follow(base, ticker, delivery))
         receiving = nursery.keep("polling", lambda: self._poll(polling))
         self._say(f"alliance-relay is running as @{me.username}.")
+        if sandbox:
+            self._say(f"No BOT_TOKEN: this is the sandbox. Open {base}/ in a browser.")
         await self.stopping.wait()
         polling.stop()
         await asyncio.wait({receiving}, timeout=DRAIN / 2)
@@ -172,10 +173,13 @@ class App:
             self._say(f"There is no alliance file yet: copy bot/example/alliance.toml to {path} and edit it.")
             return
         try:
-            for change in await apply_alliance(store, settings, path, ground, self.clock):
-                log.info("alliance_changed", change=change)
+            changes = await apply_alliance(store, settings, path, ground, self.clock)
         except AllianceError as error:
             raise StartError(str(error)) from error
+        if changes:
+            log.info("alliance_applied", changes=len(changes))
+        for change in changes:
+            log.debug("alliance_changed", change=change)
 
     async def _open_web(
         self, stack: contextlib.AsyncExitStack, settings: Settings, store: Store, polling: Polling
@@ -226,12 +230,15 @@ class App:
         async with aiohttp.ClientSession() as session:
             while True:
                 after = self.clock.ahead.total_seconds()
-                async with session.get(
-                    f"{base}/sandbox/clock", params={"after": str(after), "timeout": "25"}
-                ) as answer:
-                    if answer.status != 200:
-                        return
-                    offset = float((await answer.json())["offset"])
+                asked = {"after": str(after), "timeout": "25"}
+                try:
+                    async with session.get(f"{base}/sandbox/clock", params=asked) as answer:
+                        if answer.status != 200:
+                            return
+                        offset = float((await answer.json())["offset"])
+                except aiohttp.ClientError:
+                    await asyncio.sleep(1.0)
+                    continue
                 if offset != after:
                     self.clock.ahead = timedelta(seconds=offset)
                     ticker.wake()

@@ -62,5 +62,7 @@ def set_up(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiogram.event", "aiohttp.access", "apscheduler", "alembic", "aiosqlite"):
+    # A tick that takes longer than a second is no news: the next one finds what is due.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    for noisy in ("aiogram.event", "aiohttp.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -60,6 +60,7 @@ class Ticker:
                 log.error("storage_away", where="ticker", error=str(error))
 
     async def _tick(self) -> None:
+        done: set[tuple[int, str]] = set()
         while True:
             if not self._known:
                 self._known = True
@@ -68,7 +69,13 @@ class Ticker:
             if self._next is None or self._next > now:
                 return
             due = await self._store.read(lambda session, now=now: due_timers(session, now, GROUP))  # type: ignore[misc]
-            await asyncio.gather(*(self._fire(incident_id, kind, now) for incident_id, kind in due))
+            fresh = [each for each in due if each not in done]
+            if not fresh:
+                # What is still due after it was done waits for the next tick, lest a mistake spin at full speed.
+                log.error("timer_still_due", timers=due[:5])
+                return
+            done.update(fresh)
+            await asyncio.gather(*(self._fire(incident_id, kind, now) for incident_id, kind in fresh))
             self._known = False
 
     async def _fire(self, incident_id: int, kind: str, now: datetime) -> None:

@@ -162,7 +162,7 @@ def test_a_span_of_time_reads_as_people_say_it() -> None:
     assert span(zh, timedelta(hours=3, minutes=2)) == "3 小时 02 分"
     assert span(zh, timedelta(days=2, minutes=5)) == "2 天"
     assert span(zh, timedelta(minutes=7)) == "7 分钟"
-    assert span(zh, timedelta(seconds=20)) == "不到 1 分钟"
+    assert span(zh, timedelta(seconds=20)) == "1 分钟以内"
     assert span(en, timedelta(hours=5, minutes=58)) == "5 h 58 min"
 
 

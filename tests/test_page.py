@@ -301,6 +301,7 @@ async def test_hostile_words_stay_words(browser: Browser, tmp_path: Path) -> Non
         assert await said(district, "W" * 400).locator(".words").inner_text() == HOSTILE
         card = told(unit, "状态：")
         await expect(card).to_contain_text("<script>alert(1)</script><img src=x onerror=alert(2)> &amp; &")
+        assert "\u202e" not in await card.inner_text(), "a quotation cannot turn the card's own words round"
         for size in (WIDE, PHONE):
             await page.set_viewport_size(size)
             await page.get_by_test_id("tab-unit").evaluate("tab => tab.click()")

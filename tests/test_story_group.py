@@ -359,6 +359,9 @@ async def test_in_a_group_with_topics_everything_stays_in_the_topic_it_began_in(
         await there.say(ZHAO, HEBIN, "/my", thread=102)
         mine = await there.sees(HEBIN, "Your reports", person=ZHAO)
         assert mine["message_thread_id"] == 102
+        # Said outright, not left to the message it answers: that one may have been deleted by then.
+        threads = [call["request"].get("message_thread_id") for call in await sent_to(there, HEBIN)]
+        assert threads == [102, 101, 102]
 
 
 async def test_the_town_reads_all_of_this_in_chinese(tmp_path: Path) -> None:

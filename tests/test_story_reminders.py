@@ -1,9 +1,12 @@
 """Issue 2, point 7: reminders as DOMAIN.md has them. Who hears what, when, how often, and when no more."""
 
 import re
+import sqlite3
 from collections.abc import Callable
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from tests.town import (
     GUANDI,
@@ -11,6 +14,7 @@ from tests.town import (
     LIN,
     NANSHI,
     OFFICE,
+    POWER,
     STREET,
     URBAN,
     URBAN_MAN,
@@ -253,3 +257,17 @@ async def test_the_street_is_told_which_limit_was_passed_twice_over(tmp_path: Pa
         await t.settled()
         for told in [words(each) for each in await t.standing(STREET, "-0001")]:
             assert "has not finished" not in told and "accepted" in told, told
+
+
+async def test_a_step_missed_by_day_and_found_at_night_waits_for_the_morning_without_a_stir(tmp_path: Path) -> None:
+    """Found by playing: the timer was set to a moment in the past and fired at full speed all night."""
+    async with walk(tmp_path, lambda text: text.replace('quiet_hours = ""', 'quiet_hours = "21:30-07:00"')) as t:
+        await t.workday("15:00")
+        await t.report("路灯不亮了", at=POWER)
+        await t.settled()
+        await t.wind(7.5 * 3600)
+        await t.settled()
+        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as rows:
+            (at,) = rows.execute("select next_at from timer where kind = 'remind'").fetchone()
+        assert datetime.fromtimestamp(at / 1000, ZoneInfo("Asia/Shanghai")).strftime("%H:%M") == "07:00"
+        assert not [each for each in await t.from_bot(POWER) if "left to" in words(each) or "too long" in words(each)]

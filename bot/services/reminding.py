@@ -14,6 +14,7 @@ from bot.services.posting import dangerous, post_up, replace_post
 from storage import chats
 from storage.incidents import lock
 from storage.tables import Community, Incident, Timer
+from storage.timers import set_timer
 
 
 def fire(desk: Desk, incident_id: int, kind: str) -> bool:
@@ -35,8 +36,10 @@ def _remind(desk: Desk, incident: Incident) -> None:
     clocks = running(incident)
     if not clocks:
         return
-    if not dangerous(incident) and out_of_quiet(desk.now, desk.quiet(community), desk.ground.zone) > desk.now:
-        schedule(desk, incident)
+    morning = out_of_quiet(desk.now, desk.quiet(community), desk.ground.zone)
+    if morning > desk.now and not dangerous(incident):
+        # Missed in the daytime, found in the night: the moment itself lies in the past, so the night's end is named.
+        set_timer(desk.session, incident.ident, "remind", morning)
         return
     since = incident.reminded_at or incident.created_at
     missed = passed(clocks, since, desk.now, desk.calendar(community))

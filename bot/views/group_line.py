@@ -35,7 +35,10 @@ def group_line(screen: Screen, scene: Scene, post: Post) -> Shape:
     if scene.unit is not None and incident.status in WITH_UNIT:
         pieces.append(speech.say("{name}", name=scene.unit.name))
     pieces.append(status_name(speech, incident.status))
-    if incident.repair_due and incident.status in (Status.DISPATCHED, Status.ACCEPTED):
+    at_work = incident.status in (Status.DISPATCHED, Status.ACCEPTED)
+    if at_work and incident.repair_due and incident.repair_due < screen.now:
+        pieces.append(speech.tell(N_("past its time")))
+    elif at_work and incident.repair_due:
         pieces.append(
             speech.say("to be fixed by {time}", time=clock_time(incident.repair_due, screen.now, screen.zone))
         )
