@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from storage.tables import Event
+from storage.tables import Event, Incident, Person, Shop
 
 
 def latest_events(session: Session, incident_id: int, without: Iterable[str], most: int) -> Sequence[Event]:
@@ -28,6 +29,30 @@ def last_time(session: Session, incident_id: int, acts: Iterable[str]) -> dateti
     ).first()
 
 
+def forget_traces(session: Session, incident_id: int, author_id: int) -> None:
+    """What was no report is no history either; and whoever wrote it is forgotten, unless known for something else."""
+    session.flush()
+    session.execute(delete(Event).where(col(Event.incident_id) == incident_id))
+    known = (
+        select(Event.id).where(Event.actor_id == author_id).limit(1),
+        select(Incident.id).where(Incident.reporter_id == author_id).limit(1),
+        select(Shop.user_id).where(Shop.user_id == author_id).limit(1),
+    )
+    person = session.get(Person, author_id)
+    if person is not None and not person.started and all(session.exec(each).first() is None for each in known):
+        session.delete(person)
+
+
 def events_of(session: Session, incident_id: int) -> Sequence[Event]:
     """The whole history, oldest first."""
     return session.exec(select(Event).where(Event.incident_id == incident_id).order_by(col(Event.id))).all()
+
+
+def last_by(session: Session, incident_id: int, actor_id: int, act: str) -> Event | None:
+    """The last time this person did this to the incident."""
+    return session.exec(
+        select(Event)
+        .where(Event.incident_id == incident_id, Event.actor_id == actor_id, Event.act == act)
+        .order_by(col(Event.id).desc())
+        .limit(1)
+    ).first()

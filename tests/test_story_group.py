@@ -386,3 +386,26 @@ async def test_the_town_reads_all_of_this_in_chinese(tmp_path: Path) -> None:
         hers = await there.sees(GUANDI, lambda message: "Not a report" in labels(message), person=MARIA)
         assert "What is it?" in words(hers)
         await there.sees(NANSHI, lambda message: "不是上报" in labels(message), person=WANG)
+
+
+async def test_what_was_no_report_leaves_nobody_in_the_rows(tmp_path: Path) -> None:
+    """Not even who it was: a picture that turned out to be chat is nobody's history."""
+    async with english_town(tmp_path, lambda text: text.replace('intake = "ask"', 'intake = "keyword"')) as here:
+        await here.photo(LI, GUANDI, "今天的新款")
+        await here.settled()
+        await here.wind(25)
+        await here.settled()
+        assert here.rows("select status, author_id, reporter_id from incident") == [("void", 0, None)]
+        for table in ("part", "event", "person"):
+            assert here.rows(f"select count(*) from {table}") == [(0,)], table
+
+
+async def test_a_remark_put_in_other_words_shows_the_newest(tmp_path: Path) -> None:
+    async with english_town(tmp_path) as here:
+        photo = (await here.photo(ZHANG, GUANDI, "自来水井盖坏了"))[0]
+        await here.sees(WATER, "SD-2026-0001")
+        said = await here.say(LI, GUANDI, "两天前就这样", reply_to=photo["message_id"])
+        await here.sees(WATER, "两天前就这样")
+        await here.edit(LI, GUANDI, said["message_id"], text="三天前就这样")
+        await here.sees(WATER, "三天前就这样")
+        await here.gone(WATER, "两天前")

@@ -10,6 +10,7 @@ from bot.services.desk import Desk
 from bot.services.effects import Step, call_secretary
 from bot.services.lifecycle import decide, settle
 from bot.services.posting import add_post, post_up
+from storage.events import forget_traces
 from storage.incidents import reports_of
 from storage.tables import Community, Incident
 from storage.timers import set_timer
@@ -93,8 +94,9 @@ def erase(desk: Desk, incident: Incident) -> None:
     incident.latitude = incident.longitude = None
     incident.place = ""
     incident.likely = []
-    incident.reporter_id = None
+    author, incident.reporter_id, incident.author_id = incident.author_id, None, 0
     desk.session.add(incident)
+    forget_traces(desk.session, incident.ident, author)
 
 
 def _words(desk: Desk, incident: Incident) -> str:

@@ -5,13 +5,14 @@ The key is the incident, never the sender. What turns out to be no report leaves
 
 from datetime import timedelta
 
-from bot.domain.acts import ENDED, Role, Status
+from bot.domain.acts import ENDED, Act, Role, Status
 from bot.domain.recognising import recognise
 from bot.services.desk import Desk
 from bot.services.drafting import consider
 from bot.services.incoming import Incoming
 from bot.services.people import remember
 from bot.services.posting import post_up
+from storage.events import last_by
 from storage.incidents import gathering, lock, part_of_album, part_of_message
 from storage.tables import Binding, Community, Event, Incident, Part
 
@@ -84,7 +85,12 @@ def edit(desk: Desk, incoming: Incoming) -> Incident | None:
     incident = lock(desk.session, part.incident_id)
     if incident is None:
         return None
-    note(desk, incident, incoming, "edited")
+    if part.role == "remark":
+        # The card shows the newest words; what stood there before stays in the history.
+        said = last_by(desk.session, incident.ident, incoming.visitor.user_id, str(Act.COMMENT))
+        note(desk, incident, incoming, str(Act.COMMENT), Role(said.role) if said else Role.MERCHANT, incoming.text)
+    else:
+        note(desk, incident, incoming, "edited")
     if incident.status == Status.DRAFT:
         consider(desk, incident, desk.session.get_one(Community, incident.community_id))
     else:
@@ -144,8 +150,10 @@ def join(desk: Desk, incident: Incident, incoming: Incoming) -> None:
         post_up(desk, incident)
 
 
-def note(desk: Desk, incident: Incident, incoming: Incoming, act: str, role: Role = Role.REPORTER) -> None:
-    """An entry in the history that is no act of the table: caught, edited."""
+def note(
+    desk: Desk, incident: Incident, incoming: Incoming, act: str, role: Role = Role.REPORTER, what: str = ""
+) -> None:
+    """An entry in the history that changes nothing by itself: caught, edited, a remark put in other words."""
     desk.session.add(
         Event(
             incident_id=incident.ident,
@@ -157,6 +165,7 @@ def note(desk: Desk, incident: Incident, incoming: Incoming, act: str, role: Rol
             role=str(role),
             before=incident.status,
             after=incident.status,
+            what=what,
             source=desk.source,
         )
     )
