@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from bot.domain.acts import OPEN
 from storage.store import stir
-from storage.tables import Binding, CategoryLimit, Community, District, Incident, Post, Secretary, Shown, Unit
+from storage.tables import Binding, CategoryLimit, Community, District, Incident, Note, Post, Secretary, Shown, Unit
 
 
 def known_chat(session: Session, chat_id: int) -> Binding | None:
@@ -88,6 +88,16 @@ def all_units(session: Session) -> list[Unit]:
     return list(session.exec(select(Unit).where(Unit.active).order_by(col(Unit.id))).all())
 
 
+def current_id(session: Session, chat_id: int) -> int:
+    """The id that a chat has now, which a file may still name by one from before it became a supergroup."""
+    for _ in range(8):
+        moved = session.get(Note, f"moved:{chat_id}")
+        if moved is None:
+            break
+        chat_id = int(moved.value)
+    return chat_id
+
+
 def other_chats(session: Session, role: str, community_id: int, unit_id: int | None, chat_id: int) -> Sequence[Binding]:
     """Chats bound as the same office or unit as `chat_id` is to be: each has one chat, the newest binding wins."""
     return session.exec(
@@ -116,6 +126,8 @@ def rebind(session: Session, old: int, new: int, now: datetime) -> bool:
     binding = session.get(Binding, old)
     if binding is None:
         return False
+    # An alliance file goes on naming the old id until somebody corrects it.
+    session.merge(Note(key=f"moved:{old}", value=str(new)))
     if session.get(Binding, new) is None:
         fields = binding.model_dump(exclude={"chat_id", "lost_at"})
         session.add(Binding(chat_id=new, lost_at=None, **fields))

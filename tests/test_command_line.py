@@ -95,7 +95,7 @@ def test_check_ends_with_one_when_something_is_amiss(tmp_path: Path) -> None:
     began = time.monotonic()
     done = bot(prepared(tmp_path), "check")
     assert (done.code, done.error) == (1, "") and time.monotonic() - began < 15
-    assert all(line[:2] in ("✓ ", "✗ ") for line in done.out.splitlines())
+    assert all(line[:2] in ("✓ ", "○ ", "✗ ") for line in done.out.splitlines())
     assert sum("cannot be reached" in line for line in done.out.splitlines()) == 1
 
 

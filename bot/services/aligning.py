@@ -146,6 +146,7 @@ def _upsert(
 def _bind(
     session: Session, chat_id: int, community: Community, role: str, district_id: int | None, unit_id: int | None
 ) -> Iterator[str]:
+    chat_id = chats.current_id(session, chat_id)
     binding = session.get(Binding, chat_id)
     if binding is not None and (binding.role, binding.community_id, binding.district_id, binding.unit_id) == (
         role,

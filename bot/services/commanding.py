@@ -217,7 +217,7 @@ def _language(desk: Desk, asked: Asked) -> None:
 
 def _start(desk: Desk, asked: Asked) -> None:
     """By role, in private. In a group it comes with a deep link that says what the group is."""
-    if not asked.private:
+    if not asked.private and asked.name == "start":
         if asked.words:
             _bind_by_link(desk, asked)
         return
@@ -227,7 +227,7 @@ def _start(desk: Desk, asked: Asked) -> None:
         found.append(["secretary", desk.session.get_one(Community, key).name])
     units = chats.all_units(desk.session)
     found += [["unit", unit.name] for unit in units if person.user_id in unit.members]
-    _show(desk, asked, "start", roles=found)
+    _show(desk, asked, "start", roles=found, user=person.user_id)
 
 
 def _bind_by_link(desk: Desk, asked: Asked) -> None:

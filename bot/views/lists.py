@@ -141,7 +141,7 @@ def _line(screen: Screen, line: Line) -> str:
             speech.say(
                 "{status}, took {span}",
                 status=status_name(speech, incident.status),
-                span=span(speech, incident.closed_at - incident.filed_at),
+                span=span(speech, (incident.resolved_at or incident.closed_at) - incident.filed_at),
             )
         )
     elif incident.status in OPEN and incident.repair_due and incident.status != Status.RESOLVED:

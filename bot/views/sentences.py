@@ -140,4 +140,7 @@ def _done(speech: Speech, event: Event, what: str) -> str:
         return speech.tell(N_("added a place"))
     if event.act == Act.COMMENT:
         return speech.tell(N_("wrote: {what}"), what=what) if what else speech.tell(N_("added a picture"))
-    return speech.tell(ACTS[Act(event.act)].done, what=what)
+    done = speech.tell(ACTS[Act(event.act)].done, what=what)
+    if event.act == Act.RESOLVE and what:
+        return speech.tell("{done}: {what}", done=done, what=what)
+    return done

@@ -31,7 +31,7 @@ def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
     rows: tuple[tuple[Button, ...], ...] = ()
     if role == "office":
         rows = keyboard.office_rows(screen, scene, menu)
-        if keyboard.can_reopen(screen, scene) and not rows:
+        if keyboard.can_reopen(screen, scene):
             rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.REOPEN),),)
     elif role == "unit":
         rows = keyboard.unit_rows(screen, scene, menu)
