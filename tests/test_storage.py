@@ -134,3 +134,21 @@ def test_a_moment_is_kept_to_the_millisecond_and_in_utc() -> None:
     assert back == datetime(2026, 11, 23, 12, 2, 3, 456000, UTC)
     with pytest.raises(ValueError, match="time zone"):
         Instant().process_bind_param(datetime(2026, 11, 23), None)  # type: ignore[arg-type]  # noqa: DTZ001
+
+
+async def test_a_file_that_names_a_group_by_its_old_id_means_the_supergroup(tmp_path: Path) -> None:
+    """Otherwise the next change of the alliance file would bind a chat that is no more, and unbind the living one."""
+    from bot.alliance import read
+    from bot.services.aligning import align
+    from storage import chats
+    from tests.town import WATER, alliance
+
+    store = await _store(tmp_path)
+    now = datetime.now(UTC)
+    found = read(alliance(tmp_path))
+    await store.write(lambda session: align(session, found))
+    assert await store.write(lambda session: chats.rebind(session, WATER, -1009, now))
+    assert await store.write(lambda session: align(session, found)) == []
+    bound = await store.read(lambda session: {each.chat_id for each in chats.bindings(session)})
+    assert -1009 in bound and WATER not in bound
+    await store.close()

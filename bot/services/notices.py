@@ -28,7 +28,9 @@ def _waiting(desk: Desk, screen: Screen, post: Post) -> Shape:
 
 
 def _start(desk: Desk, screen: Screen, post: Post) -> Content:
-    return helping.start(screen, [(str(role), str(name)) for role, name in post.args.get("roles", [])], str(post.args.get("user", "")))
+    return helping.start(
+        screen, [(str(role), str(name)) for role, name in post.args.get("roles", [])], str(post.args.get("user", ""))
+    )
 
 
 def _checklist(desk: Desk, screen: Screen, post: Post) -> Content:

@@ -29,11 +29,13 @@ ROLES = {
 }
 
 
-def start(screen: Screen, roles: Sequence[tuple[str, str]], user_id: str) -> Content:
+def start(screen: Screen, roles: Sequence[tuple[str, str]], user_id: str = "") -> Content:
     """What the person can do, role by role; (role, name of the community or unit). The id is for the operator."""
     speech = screen.speech
     head = speech.say(N_("This is alliance-relay: one needle, a thousand threads."))
     known = [speech.say(ROLES[role], name=name) for role, name in roles or [("merchant", "")]]
+    if user_id:
+        known.append(speech.say(N_("Your Telegram id, for the operator: {id}"), id=user_id))
     return Content("\n\n".join([head, *known]), silent=True)
 
 

@@ -71,7 +71,9 @@ def sent_back(screen: Screen, scene: Scene) -> list[str]:
 
 
 def last_remark(screen: Screen, scene: Scene) -> str:
-    remark = next((event for event in reversed(scene.events) if event.act in (Act.COMMENT, Act.RESOLVE) and event.what), None)
+    remark = next(
+        (event for event in reversed(scene.events) if event.act in (Act.COMMENT, Act.RESOLVE) and event.what), None
+    )
     if remark is None:
         return ""
     who = scene.unit.name if remark.role == "unit" and scene.unit else role_name(screen.speech, remark.role)
