@@ -99,7 +99,7 @@ async def apply_alliance(
 
 
 def _apply(desk: Desk, alliance: Alliance, known: bool) -> list[str]:
-    changes = aligning.align(desk.session, alliance)
+    changes = aligning.align(desk.session, alliance, desk.now)
     if changes or not known:
         binding.show_menus(desk)
     return changes

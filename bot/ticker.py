@@ -64,7 +64,11 @@ class Ticker:
         while True:
             if not self._known:
                 self._known = True
-                self._next = await self._store.read(next_timer)
+                try:
+                    self._next = await self._store.read(next_timer)
+                except StorageAway:
+                    self._known = False
+                    raise
             now = self._clock.now()
             if self._next is None or self._next > now:
                 return

@@ -121,19 +121,23 @@ def category_limits(session: Session) -> list[CategoryLimit]:
 def rebind(session: Session, old: int, new: int, now: datetime) -> bool:
     """A group became a supergroup: everything that pointed to its old id points to the new one.
 
-    Returns whether there was anything to rebind; a second call, or a call in the other order, changes nothing.
+    Returns whether this was news; a second call, whichever side it comes from, changes nothing.
     """
-    binding = session.get(Binding, old)
-    if binding is None:
+    if old == new or session.get(Note, f"moved:{old}") is not None:
         return False
     # An alliance file goes on naming the old id until somebody corrects it.
-    session.merge(Note(key=f"moved:{old}", value=str(new)))
-    if session.get(Binding, new) is None:
-        fields = binding.model_dump(exclude={"chat_id", "lost_at"})
-        session.add(Binding(chat_id=new, lost_at=None, **fields))
-    session.delete(binding)
+    session.add(Note(key=f"moved:{old}", value=str(new)))
+    binding = session.get(Binding, old)
+    if binding is not None:
+        if session.get(Binding, new) is None:
+            fields = binding.model_dump(exclude={"chat_id", "lost_at"})
+            session.add(Binding(chat_id=new, lost_at=None, **fields))
+        session.delete(binding)
     session.flush()
-    session.execute(update(Incident).where(col(Incident.chat_id) == old).values(chat_id=new))
+    # Message ids count anew in the supergroup: an old one would point at somebody else's message.
+    session.execute(
+        update(Incident).where(col(Incident.chat_id) == old).values(chat_id=new, message_id=0, thread_id=None)
+    )
     session.execute(update(Incident).where(col(Incident.author_id) == old).values(author_id=new))
     # The messages of the old group stay behind and cannot be edited from the new one: what is still open is said
     # again there, what is over stays over.

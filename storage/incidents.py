@@ -46,10 +46,21 @@ def next_number(session: Session, community_id: int, prefix: str, year: int) -> 
         select(Sequence).where(Sequence.community_id == community_id, Sequence.year == year).with_for_update()
     ).first()
     if row is None:
-        row = Sequence(community_id=community_id, year=year, last=0)
+        row = Sequence(community_id=community_id, year=year, last=_highest(session, f"{prefix}-{year}-"))
     row.last += 1
     session.add(row)
     return f"{prefix}-{year}-{row.last:04d}"
+
+
+def _highest(session: Session, beginning: str) -> int:
+    """The highest number given out with this prefix and year: by a community that had another key before, say."""
+    number = session.exec(
+        select(Incident.number)
+        .where(col(Incident.number).startswith(beginning, autoescape=True))
+        .order_by(func.length(Incident.number).desc(), col(Incident.number).desc())
+        .limit(1)
+    ).first()
+    return int(number.removeprefix(beginning)) if number else 0
 
 
 def by_number(session: Session, number: str) -> Incident | None:

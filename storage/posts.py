@@ -86,15 +86,40 @@ def bump_post(session: Session, post: Post, now: datetime) -> None:
     stir(session, "posts")
 
 
-def due_posts(session: Session, now: datetime, busy: Iterable[int], most: int, only: int | None = None) -> list[Post]:
-    """Posts to look at now, dangerous first, leaving out chats in `busy`; or those of the chat `only`."""
-    query = select(Post).where(col(Post.due_at) <= now)
-    if only is not None:
-        query = query.where(Post.chat_id == only)
+def first_due(session: Session, chat_id: int, now: datetime) -> Post | None:
+    """The chat's most pressing post that is due: dangerous first, then the longest due."""
+    return session.exec(
+        select(Post)
+        .where(Post.chat_id == chat_id, col(Post.due_at) <= now)
+        .order_by(col(Post.urgent).desc(), col(Post.due_at), col(Post.id))
+        .limit(1)
+    ).first()
+
+
+def due_chats(session: Session, now: datetime, busy: Iterable[int]) -> list[int]:
+    """Chats in which something is due, leaving out those in `busy`; the most pressing first."""
     skipped = tuple(busy)
+    query = select(Post.chat_id).where(col(Post.due_at) <= now)
     if skipped:
         query = query.where(col(Post.chat_id).not_in(skipped))
-    return list(session.exec(query.order_by(col(Post.urgent).desc(), col(Post.due_at), col(Post.id)).limit(most)).all())
+    order = (func.max(case((col(Post.urgent), 1), else_=0)).desc(), func.min(Post.due_at))
+    return list(session.exec(query.group_by(col(Post.chat_id)).order_by(*order)).all())
+
+
+def retire(session: Session, chat_id: int, now: datetime) -> None:
+    """A chat is no longer what it was: what stands there about incidents is taken away."""
+    session.flush()
+    session.execute(
+        update(Post)
+        .where(
+            col(Post.chat_id) == chat_id,
+            col(Post.state) != "gone",
+            col(Post.kind).in_(("card", "album", "office", "reminder", "sheet", "queue", "found", "stats", "waiting")),
+        )
+        .values(state="shown", remove_at=now, due_at=now, wanted=Post.wanted + 1)
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
 
 
 def next_due(session: Session) -> datetime | None:
@@ -104,13 +129,13 @@ def next_due(session: Session) -> datetime | None:
 
 
 def waiting_cards(session: Session, chat_id: int) -> int:
-    """How many first sends of cards wait in one chat."""
+    """How many first sends of cards wait in one chat, those behind its list not counted."""
     found = session.exec(
         select(func.count()).where(
             Post.chat_id == chat_id,
             Post.kind == "card",
             Post.shown == 0,
-            col(Post.state).in_(("due", "held")),
+            Post.state == "due",
         )
     ).one()
     return int(found)

@@ -192,9 +192,9 @@ class PostgresStore:
         for race in range(RACES):
             try:
                 value, topics = await self._transact(job)
-            except StaleDataError:
-                # Somebody else decided first: the job looks at the incident as it is now.
-                if race == RACES - 1:
+            except (StaleDataError, DBAPIError) as error:
+                # Somebody else decided first: the job looks at the rows as they are now.
+                if race == RACES - 1 or not _was_a_race(error):
                     raise
                 continue
             if topics and self.on_commit is not None:
@@ -225,6 +225,12 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def _was_a_race(error: Exception) -> bool:
+    """Lost to another transaction: version moved on, deadlock, serialisation, the same row inserted twice."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", "")
+    return isinstance(error, StaleDataError) or state in ("40P01", "40001", "23505")
 
 
 def _one_line(error: BaseException) -> str:

@@ -146,9 +146,9 @@ async def test_a_file_that_names_a_group_by_its_old_id_means_the_supergroup(tmp_
     store = await _store(tmp_path)
     now = datetime.now(UTC)
     found = read(alliance(tmp_path))
-    await store.write(lambda session: align(session, found))
+    await store.write(lambda session: align(session, found, now))
     assert await store.write(lambda session: chats.rebind(session, WATER, -1009, now))
-    assert await store.write(lambda session: align(session, found)) == []
+    assert await store.write(lambda session: align(session, found, now)) == []
     bound = await store.read(lambda session: {each.chat_id for each in chats.bindings(session)})
     assert -1009 in bound and WATER not in bound
     await store.close()

@@ -15,7 +15,23 @@ import pytest
 
 from bot.sandbox.server import Sandbox
 from tests.schema import hold
-from tests.town import GUANDI, NANSHI, OPERATOR, WANG, WATER, WATER_MAN, ZHANG, Town, alliance, config, town, words
+from tests.town import (
+    GUANDI,
+    NANSHI,
+    OPERATOR,
+    URBAN,
+    URBAN_MAN,
+    WANG,
+    WATER,
+    WATER_MAN,
+    ZHANG,
+    Town,
+    alliance,
+    config,
+    relay,
+    town,
+    words,
+)
 
 COVER = "自来水井盖坏了"
 TOKEN = "700000001:a-token-of-the-town-0123456789"
@@ -195,27 +211,31 @@ async def test_a_card_that_somebody_deleted_comes_back_with_the_next_change(tmp_
 
 
 async def test_the_limits_are_obeyed_and_a_backlog_becomes_a_list(tmp_path: Path) -> None:
-    """Forty rubbish reports at once: the unit's chat gets cards as the limits allow, then one list that opens."""
-    async with town(tmp_path, limits=True, LANGUAGE="en") as here:
+    """Forty rubbish reports while the relay was off: cards go out as the limits allow, the rest as one list."""
+    alliance(tmp_path)
+    sandbox = Sandbox(limits=True)
+    base = await sandbox.start()
+    async with aiohttp.ClientSession() as http:
+        here = Town(base, http, tmp_path, sandbox)
         for n in range(40):
             person, chat = ((ZHANG, GUANDI), (WANG, NANSHI))[n % 2]
             await here.photo(person, chat, f"垃圾成堆 {n}", samples=("rubbish",), media_group=False)
             await here.wind(2)
-        listed = await here.sees(-1001000000203, "new incidents", within=40)
-        async with here.http.get(f"{here.base}/sandbox/violations") as answer:
-            assert (await answer.json())["count"] == 0
-        number = re.search(r"SD-2026-\d{4}", words(listed))
-        assert number is not None
-        before = {each["message_id"] for each in await here.from_bot(-1001000000203)}
-        await here.press(500000203, -1001000000203, listed, "1")
-        opened = await here.sees(
-            -1001000000203,
-            lambda each: number.group() in words(each) and each["message_id"] not in before,
-            within=70,
-        )
-        assert opened.get("photo")
-        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as connection:
-            assert connection.execute("select count(*) from incident").fetchone()[0] == 40
+        async with relay(tmp_path, base, LANGUAGE="en"):
+            listed = await here.sees(URBAN, "new incidents", within=40)
+            number = re.search(r"SD-2026-\d{4}", words(listed))
+            assert number is not None
+            before = {each["message_id"] for each in await here.from_bot(URBAN)}
+            await here.press(URBAN_MAN, URBAN, listed, "1")
+            opened = await here.sees(
+                URBAN, lambda each: number.group() in words(each) and each["message_id"] not in before, within=70
+            )
+            assert opened.get("photo")
+            assert here.rows("select count(*) from incident") == [(40,)]
+            async with http.get(f"{base}/sandbox/violations") as answer:
+                assert (await answer.json())["count"] == 0
+        hold(await here.calls())
+    await sandbox.stop()
 
 
 async def test_the_token_is_in_no_log_whatever_fails(tmp_path: Path) -> None:

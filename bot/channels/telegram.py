@@ -7,14 +7,12 @@ from typing import Any
 
 from aiogram import Bot
 from aiogram.exceptions import (
-    ClientDecodeError,
     TelegramBadRequest,
     TelegramForbiddenError,
     TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramNotFound,
     TelegramRetryAfter,
-    TelegramServerError,
     TelegramUnauthorizedError,
 )
 from aiogram.types import (
@@ -234,7 +232,8 @@ class Telegram:
         except TelegramNetworkError as error:
             never_connected = isinstance(error.__cause__ or error.__context__, ClientConnectorError)
             return Unknown("network", sent_maybe=not never_connected)
-        except (TelegramServerError, ClientDecodeError, TypeError, TimeoutError) as error:
+        except Exception as error:
+            # A server error, a page instead of JSON, an answer of another shape: delivered or not, nobody knows.
             return Unknown(type(error).__name__)
 
 

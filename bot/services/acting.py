@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.acts import ACTS, ANSWERS, REASONS, UNDO_SECONDS, Act, Role, Status
+from bot.domain.acts import ACTS, ANSWERS, LATER, REASONS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor, Refusal, may, roles
 from bot.services import filing, splitting
@@ -15,6 +15,7 @@ from bot.services.lifecycle import carry_out, restore
 from bot.services.people import matter
 from bot.services.posting import post_up
 from bot.speech import Speech
+from bot.views.presses import number
 from bot.views.sentences import act_told, hidden_from, status_name
 from storage.events import last_time, latest_events
 from storage.incidents import after_pictures, lock
@@ -45,6 +46,9 @@ def act(desk: Desk, actor: Actor, incident_id: int, wanted: Act, choice: str, sp
     incident = lock(desk.session, incident_id)
     if incident is None:
         return Told(speech.tell("That incident does not exist any more."))
+    if wanted in LATER or wanted is Act.COMMENT:
+        # No button of ours says so: words are said, and these acts come with a later version.
+        return Told(speech.tell("This button is out of date."), alert=True)
     if wanted is Act.UNDO:
         return _undo(desk, actor, incident, speech)
     refusal = may(actor, wanted, matter(incident), desk.now)
@@ -94,7 +98,8 @@ def _file(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str,
 
 def _send_to(wanted: Act) -> Special:
     def send(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
-        unit = desk.session.get(Unit, int(choice)) if choice.isdigit() else None
+        unit_id = number(choice)
+        unit = desk.session.get(Unit, unit_id) if unit_id is not None else None
         if unit is None or unit.community_id != incident.community_id or not unit.active:
             return Told(menu=str(wanted))
         if wanted is Act.REASSIGN and unit.id == incident.unit_id:

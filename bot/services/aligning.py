@@ -1,12 +1,14 @@
 """Brings the database to what the alliance file says, and says in lines what changed."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, SQLModel
 
 from bot.alliance import Alliance, CommunityEntry, DistrictEntry, UnitEntry
 from storage import chats
+from storage.posts import retire
 from storage.tables import Binding, CategoryLimit, Community, District, Note, Secretary, Unit
 
 DIGEST = "alliance"
@@ -18,13 +20,13 @@ def applied_digest(session: Session) -> str:
     return note.value if note else ""
 
 
-def align(session: Session, alliance: Alliance) -> list[str]:
+def align(session: Session, alliance: Alliance, now: datetime) -> list[str]:
     """Apply the whole file; returns one line for each difference. What the file no longer names is put to rest, not
     deleted: its incidents stay."""
     changes: list[str] = []
     keys = {entry.key for entry in alliance.communities}
     for entry in alliance.communities:
-        changes += _community(session, entry)
+        changes += _community(session, entry, now)
     for community in chats.communities(session):
         if community.key not in keys:
             community.active = False
@@ -37,7 +39,7 @@ def align(session: Session, alliance: Alliance) -> list[str]:
     return changes
 
 
-def _community(session: Session, entry: CommunityEntry) -> Iterator[str]:
+def _community(session: Session, entry: CommunityEntry, now: datetime) -> Iterator[str]:
     row = chats.community_by_key(session, entry.key)
     fields = {
         "name": entry.name,
@@ -59,11 +61,11 @@ def _community(session: Session, entry: CommunityEntry) -> Iterator[str]:
         raise LookupError(entry.key)
     yield from _secretaries(session, row, entry.secretaries)
     if entry.office_chat is not None:
-        yield from _bind(session, entry.office_chat, row, "office", None, None)
+        yield from _bind(session, entry.office_chat, row, "office", None, None, now)
     for district in entry.districts:
-        yield from _district(session, row, district)
+        yield from _district(session, row, district, now)
     for unit in entry.units:
-        yield from _unit(session, row, unit)
+        yield from _unit(session, row, unit, now)
     yield from _rest(session, row, entry)
 
 
@@ -77,7 +79,7 @@ def _secretaries(session: Session, community: Community, wanted: tuple[int, ...]
         yield f"- secretary {user_id} of {community.key}"
 
 
-def _district(session: Session, community: Community, entry: DistrictEntry) -> Iterator[str]:
+def _district(session: Session, community: Community, entry: DistrictEntry, now: datetime) -> Iterator[str]:
     row = chats.district_by_key(session, community.ident, entry.key)
     own = {"community_id": community.ident, "key": entry.key}
     name = f"district {community.key}/{entry.key}"
@@ -86,10 +88,10 @@ def _district(session: Session, community: Community, entry: DistrictEntry) -> I
     if row is None:
         raise LookupError(entry.key)
     for chat_id in entry.chats:
-        yield from _bind(session, chat_id, community, "district", row.id, None)
+        yield from _bind(session, chat_id, community, "district", row.id, None, now)
 
 
-def _unit(session: Session, community: Community, entry: UnitEntry) -> Iterator[str]:
+def _unit(session: Session, community: Community, entry: UnitEntry, now: datetime) -> Iterator[str]:
     row = chats.unit_by_key(session, community.ident, entry.key)
     fields = {
         "name": entry.name,
@@ -105,7 +107,7 @@ def _unit(session: Session, community: Community, entry: UnitEntry) -> Iterator[
     if row is None:
         raise LookupError(entry.key)
     if entry.chat is not None:
-        yield from _bind(session, entry.chat, community, "unit", None, row.id)
+        yield from _bind(session, entry.chat, community, "unit", None, row.id, now)
 
 
 def _rest(session: Session, community: Community, entry: CommunityEntry) -> Iterator[str]:
@@ -144,7 +146,13 @@ def _upsert(
 
 
 def _bind(
-    session: Session, chat_id: int, community: Community, role: str, district_id: int | None, unit_id: int | None
+    session: Session,
+    chat_id: int,
+    community: Community,
+    role: str,
+    district_id: int | None,
+    unit_id: int | None,
+    now: datetime,
 ) -> Iterator[str]:
     chat_id = chats.current_id(session, chat_id)
     binding = session.get(Binding, chat_id)
@@ -157,7 +165,10 @@ def _bind(
         return
     if role != "district":
         for other in chats.other_chats(session, role, community.ident, unit_id, chat_id):
+            retire(session, other.chat_id, now)
             session.delete(other)
+    if binding is not None:
+        retire(session, chat_id, now)
     binding = binding or Binding(chat_id=chat_id, role=role, community_id=community.ident)
     binding.role, binding.community_id = role, community.ident
     binding.district_id, binding.unit_id = district_id, unit_id

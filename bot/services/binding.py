@@ -9,9 +9,10 @@ from bot.services.desk import Desk
 from bot.services.effects import call_secretary
 from bot.services.posting import add_notice, post_up, tell_office
 from bot.speech import Speech
+from bot.views.presses import number
 from storage import chats
 from storage.incidents import open_in
-from storage.posts import bump_post, find_post, revive
+from storage.posts import bump_post, find_post, retire, revive
 from storage.tables import Binding, Community, District, Person, Unit
 
 
@@ -70,6 +71,7 @@ def set_binding(
     """Bind, in place of whatever the chat was before; what waited for a unit's chat is sent there now."""
     session = desk.session
     binding = session.get(Binding, chat_id) or Binding(chat_id=chat_id, role="", community_id=0)
+    before = (binding.role, binding.community_id, binding.unit_id)
     binding.thread_id, binding.lost_at = thread_id, None
     binding.title = title or binding.title
     binding.role = {Community: "office", District: "district", Unit: "unit"}[type(row)]
@@ -79,7 +81,10 @@ def set_binding(
     if isinstance(row, (Unit, Community)):
         # A unit and an office have one chat each: the newest binding wins.
         for other in chats.other_chats(session, binding.role, binding.community_id, binding.unit_id, chat_id):
+            retire(session, other.chat_id, desk.now)
             session.delete(other)
+    if before[0] and before != (binding.role, binding.community_id, binding.unit_id):
+        retire(session, chat_id, desk.now)
     session.add(binding)
     session.flush()
     revive(session, chat_id, desk.now)
@@ -121,16 +126,16 @@ def _show_again(desk: Desk, binding: Binding) -> None:
 
 
 def _chosen(desk: Desk, choice: str) -> Community | District | Unit | None:
-    kind, key = choice[:1], choice[1:]
-    if not key.isdigit():
+    kind, key = choice[:1], number(choice[1:])
+    if key is None:
         return None
     match kind:
         case "o":
-            row: Community | District | Unit | None = desk.session.get(Community, int(key))
+            row: Community | District | Unit | None = desk.session.get(Community, key)
         case "d":
-            row = desk.session.get(District, int(key))
+            row = desk.session.get(District, key)
         case "u":
-            row = desk.session.get(Unit, int(key))
+            row = desk.session.get(Unit, key)
         case _:
             row = None
     return row if row is not None and row.active else None

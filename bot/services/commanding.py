@@ -108,6 +108,9 @@ def _stats(desk: Desk, asked: Asked) -> None:
 
 def _incident(desk: Desk, asked: Asked) -> None:
     here = _here(desk, asked)
+    if here is None and not asked.private:
+        # A group that is bound to nothing is full of strangers.
+        return
     if not asked.words:
         _say(desk, asked, N_("Write the number after the command: /i SD-2026-0042"))
         return

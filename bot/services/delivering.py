@@ -18,17 +18,18 @@ from bot.clock import Clock
 from bot.domain.pace import Paces
 from bot.services.desk import Desk, Ground
 from bot.services.picturing import Pictures
-from bot.services.showing import Prepared, note, prepare
-from bot.views.content import Content, Menu, Reaction, Shape
-from storage.posts import due_posts, next_due, release_leases
+from bot.services.showing import Prepared, note, prepare, put_off
+from bot.views.content import Content, Shape
+from storage.posts import due_chats, first_due, next_due, release_leases
 from storage.store import StorageAway, Store
 
 log = structlog.get_logger()
 
 AT_ONCE = 32
 """Calls on their way together: more were no faster (docs/decisions)."""
-LOOK = 256
-"""Due posts looked at in one go."""
+LEARNING = 12
+"""Times a card is rendered again because a file told a place or turned out to be no picture."""
+Collected = list[tuple[str, PictureData]] | None
 UNCOUNTED = ("reaction", "menu")
 """Kinds whose calls are no messages: they count among all, not against a chat's twenty a minute."""
 IDLE = 30.0
@@ -36,8 +37,8 @@ IDLE = 30.0
 
 
 def _first_due(session: Session, chat_id: int, now: datetime) -> tuple[int, str] | None:
-    found = due_posts(session, now, (), 1, only=chat_id)
-    return (found[0].ident, found[0].kind) if found else None
+    found = first_due(session, chat_id, now)
+    return (found.ident, found.kind) if found else None
 
 
 class Channel(Protocol):
@@ -97,7 +98,7 @@ class Delivery:
         busy = tuple(self._busy)
 
         def look(session: Session) -> tuple[list[int], datetime | None]:
-            return list(dict.fromkeys(post.chat_id for post in due_posts(session, now, busy, LOOK))), next_due(session)
+            return due_chats(session, now, busy), next_due(session)
 
         waiting, following = await self._store.read(look)
         for chat_id in waiting:
@@ -112,9 +113,9 @@ class Delivery:
     async def _chat(self, chat_id: int) -> None:
         """One chat's posts, one after the other, until nothing is due there."""
         try:
-            while not self._ending and (post_id := await self._next(chat_id)) is not None:
+            while not self._ending and (following := await self._next(chat_id)) is not None:
                 async with self._at_once:
-                    await self._bring(post_id, chat_id)
+                    await self._bring(*following, chat_id)
         except StorageAway as error:
             log.error("storage_away", where="delivering", chat=chat_id, error=str(error))
             await asyncio.sleep(2.0)
@@ -126,45 +127,73 @@ class Delivery:
             self._quiet.set()
             self.wake()
 
-    async def _next(self, chat_id: int) -> int | None:
-        """The chat's most pressing post, once the limits allow a call there."""
+    async def _next(self, chat_id: int) -> tuple[int, int | None] | None:
+        """The chat's most pressing post, once the limits allow a call there, and what the call was counted against."""
         while not self._ending:
             now = self._clock.now()
             found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now))
             if found is None:
                 return None
             post_id, kind = found
-            wait = self._paces.wait(None if kind in UNCOUNTED else chat_id, time.monotonic())
+            counted = None if kind in UNCOUNTED else chat_id
+            wait = self._paces.wait(counted, time.monotonic())
             if wait <= 0:
-                return post_id
+                # Spent at once, before anything is awaited: other chats look at the same second.
+                self._paces.spend(counted, time.monotonic())
+                return post_id, counted
             # Looked up again afterwards: something more urgent may have come meanwhile.
             await asyncio.sleep(min(wait, 5.0))
         return None
 
-    async def _bring(self, post_id: int, chat_id: int) -> None:
-        prepared = await self._prepare(post_id)
-        if prepared is None:
-            return
+    async def _bring(self, post_id: int, counted: int | None, chat_id: int) -> None:
+        """One post. Whatever fails over it pauses it alone."""
         try:
-            pictures = await self._collect(prepared)
-        except Exception as error:
-            # Nothing was sent: the file could not be fetched. It is tried again like an answer that never came.
-            log.warning("picture_not_fetched", post=post_id, error=type(error).__name__)
-            await self._note(prepared, Unknown("picture", sent_maybe=False))
+            spent = await self._show(post_id, chat_id)
+        except StorageAway:
+            raise
+        except Exception:
+            log.exception("post_failed", post=post_id, chat=chat_id)
+            now = self._clock.now()
+            await self._persist(lambda session: put_off(Desk(session, self._ground, now), post_id))
             return
-        if pictures is None:
-            prepared = await self._prepare(post_id)
-            pictures = await self._collect(prepared) if prepared is not None else None
+        if not spent:
+            self._paces.refund(counted)
+
+    async def _show(self, post_id: int, chat_id: int) -> bool:
+        """Bring the post up to date; returns whether that took a call."""
+        prepared, pictures = await self._ready(post_id)
         if prepared is None:
-            return
-        self._paces.spend(None if isinstance(prepared.shape, (Reaction, Menu)) else chat_id, time.monotonic())
-        outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
+            return False
+        if pictures is None:
+            await self._note(prepared, Unknown("picture", sent_maybe=False))
+            return False
+        outcome = await self._channel.show(prepared.place, prepared.shape, pictures)
         if isinstance(outcome, Wait):
             self._paces.chat(chat_id).block(time.monotonic() + outcome.seconds)
         elif not isinstance(outcome, Shown):
             log.info("post_outcome", post=post_id, chat=chat_id, outcome=type(outcome).__name__, told=str(outcome))
         self.sent += 1
         await self._note(prepared, outcome)
+        return True
+
+    async def _ready(self, post_id: int) -> tuple[Prepared | None, Collected]:
+        """The post rendered and its pictures at hand; no pictures (None) when one could not be fetched now."""
+        prepared = await self._prepare(post_id)
+        for _ in range(LEARNING):
+            if prepared is None:
+                return None, []
+            try:
+                pictures = await self._collect(prepared)
+            except StorageAway:
+                raise
+            except Exception as error:
+                log.warning("picture_not_fetched", post=post_id, error=type(error).__name__)
+                return prepared, None
+            if pictures is not None:
+                return prepared, pictures
+            # Opening one told something that belongs on the card.
+            prepared = await self._prepare(post_id)
+        return prepared, None
 
     async def _prepare(self, post_id: int) -> Prepared | None:
         now = self._clock.now()

@@ -19,6 +19,9 @@ from storage.timers import clear_timers, set_timer
 
 UNDO = timedelta(seconds=UNDO_SECONDS)
 
+QUIET = frozenset({Act.COMMENT, Act.SAY_FIXED, Act.SPLIT, Act.ASK_REOPEN})
+"""Acts that move neither status nor clocks: what was missed before them is still owed."""
+
 # The columns an act may change, and so those that a minute's undo puts back. A number, once given, stays given.
 CHANGING = frozenset(
     {
@@ -48,7 +51,11 @@ CHANGING = frozenset(
 def carry_out(desk: Desk, incident: Incident, step: Step) -> None:
     """Do it and let clocks and messages follow. The table must allow the act in the incident's status."""
     decide(desk, incident, step)
-    settle(desk, incident)
+    if step.act in QUIET:
+        desk.session.add(incident)
+        post_up(desk, incident)
+    else:
+        settle(desk, incident)
 
 
 def decide(desk: Desk, incident: Incident, step: Step) -> None:
@@ -85,7 +92,7 @@ def decide(desk: Desk, incident: Incident, step: Step) -> None:
 
 
 def settle(desk: Desk, incident: Incident, fresh: bool = False) -> None:
-    """After any change: its version counts up, its clocks and its messages follow."""
+    """After a change of status or clocks: its reminders and its messages follow."""
     incident.reminded_at = desk.now
     desk.session.add(incident)
     schedule(desk, incident)
@@ -133,11 +140,14 @@ def schedule(desk: Desk, incident: Incident) -> None:
 def restore(desk: Desk, incident: Incident, event: Event, actor: Actor) -> None:
     """Take back `event`: the incident's columns are those from before it. Whether that is allowed is asked before."""
     before = Status(incident.status)
-    need_before = incident.need
+    need_before, unit_before = incident.need, incident.unit_id
     for column, value in _moments(event.undo).items():
         setattr(incident, column, value)
     if incident.need and incident.need != need_before:
         incident.needs += 1
+    if unit_before is not None and incident.unit_id not in (None, unit_before):
+        # Back from another unit: the card there goes, and this one gets a card that is its own again.
+        incident.cards += 1
     desk.session.add(
         Event(
             incident_id=incident.ident,

@@ -10,7 +10,7 @@ from bot.services.acting import Told
 from bot.services.desk import Desk
 from bot.services.people import Visitor, actor, matter, remember
 from bot.speech import Speech
-from bot.views.presses import Press, unpack
+from bot.views.presses import Press, number, unpack
 from storage.chats import known_chat
 from storage.posts import bump_post, ephemeral_post, post_of_message
 from storage.tables import Binding, Incident, Post
@@ -106,11 +106,14 @@ def _open(desk: Desk, case: _Case) -> Told:
 
 
 def _page(desk: Desk, case: _Case) -> Told:
-    if case.post is None or case.post.incident_id is not None or not case.press.choice.isdigit():
+    page = number(case.press.choice)
+    if case.post is None or case.post.incident_id is not None or page is None:
         return Told(case.speech.tell("This button is out of date."), alert=True)
-    if looking.scope(desk, case.person, case.here) is None:
+    scope = looking.scope(desk, case.person, case.here)
+    if scope is None:
         return Told(case.speech.tell("This is not yours to see."), alert=True)
-    case.post.args = {**case.post.args, "page": int(case.press.choice)}
+    # What may be seen is asked anew: the chat or the person may have become something else since.
+    case.post.args = {**case.post.args, **scope.as_args(), "page": min(page, 10_000)}
     bump_post(desk.session, case.post, desk.now)
     return Told()
 

@@ -19,13 +19,12 @@ from storage.timers import set_timer
 
 def fire(desk: Desk, incident_id: int, kind: str) -> bool:
     """Do what the timer was set for. False when it has been done or moved meanwhile."""
+    # The incident first, as every act does: two who take locks in another order wait for each other for ever.
+    incident = lock(desk.session, incident_id)
     timer = desk.session.get(Timer, (incident_id, kind))
-    if timer is None or timer.next_at > desk.now:
+    if incident is None or timer is None or timer.next_at > desk.now:
         return False
     desk.session.delete(timer)
-    incident = lock(desk.session, incident_id)
-    if incident is None:
-        return False
     desk.session.flush()
     _KINDS[kind](desk, incident)
     return True

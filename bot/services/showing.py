@@ -14,7 +14,14 @@ from bot.speech import Speech
 from bot.views.cards import CARDS
 from bot.views.content import Gone, Screen, Shape
 from storage import chats
-from storage.posts import forget_messages, remember_messages, waiting_cards
+from storage.posts import (
+    bump_post,
+    find_post,
+    forget_messages,
+    remember_messages,
+    return_post,
+    waiting_cards,
+)
 from storage.scenes import load_scene
 from storage.tables import Binding, Community, Incident, Person, Post
 
@@ -76,9 +83,21 @@ def prepare(desk: Desk, post_id: int) -> Prepared | None:
 
 def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
     """Record what became of it."""
+    if isinstance(outcome, Migrated):
+        # By the id it was sent to: the service message may have moved everything in the meantime.
+        chats.rebind(desk.session, prepared.place.chat_id, outcome.chat_id, desk.now)
+        desk.session.expire_all()
     post = desk.session.get(Post, prepared.post_id)
     if post is not None:
         _note(desk, post, outcome, prepared.wanted, prepared.shape)
+
+
+def put_off(desk: Desk, post_id: int) -> None:
+    """Something in the program failed over this post: it waits, longer each time, and holds up nobody else."""
+    post = desk.session.get(Post, post_id)
+    if post is not None:
+        _try_again(desk, post, "failed", unknown=post.state in ("sending", "unknown"))
+        desk.session.add(post)
 
 
 def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape) -> None:
@@ -87,8 +106,11 @@ def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape) -
             _shown(desk, post, outcome, wanted, shape)
         case Removed():
             forget_messages(desk.session, post.ident)
+            post.message_ids, post.form, post.picture, post.digest = [], "", "", ""
             post.state, post.due_at, post.shown, post.lease = "gone", None, wanted, None
-            post.message_ids = []
+            if post.wanted > wanted and post.remove_at is None:
+                # Called for again while it was being taken away (an undo): looked at anew.
+                post.state, post.due_at = "due", desk.now
         case Wait():
             post.state = "shown" if post.message_ids else "due"
             post.due_at, post.lease = desk.now + timedelta(seconds=outcome.seconds), None
@@ -101,11 +123,8 @@ def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape) -
         case Refused():
             _refused(desk, post, outcome)
         case Migrated():
-            post.state, post.lease = ("shown" if post.message_ids else "due"), None
-            desk.session.add(post)
-            desk.session.flush()
-            chats.rebind(desk.session, post.chat_id, outcome.chat_id, desk.now)
-            return
+            if post.state == "sending":
+                post.state, post.lease, post.due_at = "due", None, desk.now
     desk.session.add(post)
 
 
@@ -172,7 +191,13 @@ def _hold_back(desk: Desk, post: Post) -> bool:
     desk.session.add(post)
     # One list for each hour in which it happens: an old one is far up in the chat by then.
     key = f"waiting:{post.chat_id}:{desk.now:%Y%m%d%H}"
-    add_notice(desk, post.chat_id, "waiting", key, thread_id=post.thread_id)
+    listed = find_post(desk.session, key, post.chat_id, "waiting")
+    if listed is None:
+        add_notice(desk, post.chat_id, "waiting", key, thread_id=post.thread_id)
+    elif listed.state == "gone":
+        return_post(desk.session, listed.ident, desk.now)
+    else:
+        bump_post(desk.session, listed, desk.now)
     return True
 
 

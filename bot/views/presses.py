@@ -19,6 +19,11 @@ _LETTERS = {"act": "a", "menu": "m", "open": "o", "page": "p", "bind": "b"}
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 
 
+def number(text: str) -> int | None:
+    """A number a button may carry, or None: other digits than 0-9, or more than a row can have, were never written."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
 def pack(press: Press) -> str:
     data = f"{_LETTERS[press.kind]}:{press.incident}:{press.name}:{press.choice}"
     if len(data.encode()) > 64:
@@ -29,9 +34,12 @@ def pack(press: Press) -> str:
 def unpack(data: str) -> Press | None:
     """The press, or None for data that this bot never wrote."""
     pieces = data.split(":", 3)
-    if len(pieces) != 4 or pieces[0] not in _KINDS or not pieces[1].isdigit() or len(pieces[1]) > 15:
+    if len(pieces) != 4 or pieces[0] not in _KINDS:
         return None
-    press = Press(_KINDS[pieces[0]], int(pieces[1]), pieces[2], pieces[3])
+    incident = number(pieces[1])
+    if incident is None:
+        return None
+    press = Press(_KINDS[pieces[0]], incident, pieces[2], pieces[3])
     if press.kind == "act" and press.name not in set(Act):
         return None
     return press
