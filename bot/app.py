@@ -45,6 +45,8 @@ EXAMPLE = Path(__file__).parent / "example" / "alliance.toml"
 SANDBOX_TOKEN = "700000001:sandbox-token-that-opens-nothing"  # noqa: S105 - the emulator takes any
 DRAIN = 10.0
 """Seconds that messages on their way are given when the program is told to stop."""
+LARGEST = 20 << 20
+"""Bytes of a file that are fetched; Telegram's own server gives out no more, one of the operator's might."""
 SILENT = 120.0
 """Seconds without an answered poll after which the relay does not call itself ready."""
 
@@ -259,6 +261,8 @@ async def download(bot: Bot, file_id: str) -> bytes:
         file = await bot.get_file(file_id)
     except TelegramBadRequest as error:
         raise Unreadable("Telegram does not give the file out") from error
+    if (file.file_size or 0) > LARGEST:
+        raise Unreadable("the file is larger than 20 MB")
     if file.file_path is None:
         raise Unreadable("Telegram does not say where the file is")
     found = await bot.download_file(file.file_path, timeout=60)

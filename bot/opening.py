@@ -10,8 +10,11 @@ from bot.alliance import Alliance, read
 from bot.clock import Clock
 from bot.services import aligning, binding
 from bot.services.desk import Desk, Ground
+from bot.services.effects import call_secretary
+from bot.services.posting import post_up
 from bot.settings import Settings
 from bot.workdays import ChinaWorkdays
+from storage import chats
 from storage.copying import BackupError
 from storage.migrating import head, migrate
 from storage.revisions import current, is_known
@@ -100,6 +103,11 @@ async def apply_alliance(
 
 def _apply(desk: Desk, alliance: Alliance, known: bool) -> list[str]:
     changes = aligning.align(desk.session, alliance, desk.now)
+    for incident in chats.orphans(desk.session):
+        # Its unit is at rest now: the secretary says where it goes.
+        call_secretary(incident, "undelivered")
+        desk.session.add(incident)
+        post_up(desk, incident)
     if changes or not known:
         binding.show_menus(desk)
     return changes

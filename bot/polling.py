@@ -72,7 +72,9 @@ class Intake:
         chats: dict[int, list[dict[str, Any]]] = {}
         for raw in updates:
             chats.setdefault(_chat_of(raw), []).append(raw)
-        await asyncio.gather(*(self._chat(own) for own in chats.values()))
+        async with asyncio.TaskGroup() as together:
+            for own in chats.values():
+                together.create_task(self._chat(own))
 
     async def _chat(self, updates: list[dict[str, Any]]) -> None:
         async with self._at_once:

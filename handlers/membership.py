@@ -14,7 +14,7 @@ INSIDE = {"member", "administrator", "restricted"}
 
 async def membership(change: ChatMemberUpdated, door: Door) -> None:
     status = change.new_chat_member.status
-    if status in INSIDE:
+    if status in INSIDE and getattr(change.new_chat_member, "is_member", True):
         came = partial(
             bot_came,
             chat_id=change.chat.id,

@@ -13,8 +13,9 @@ from handlers.reading import has_picture, incoming
 async def picture(message: Message, door: Door) -> None:
     shown = incoming(message)
     if await door.look(partial(concerns_picture, incoming=shown)):
-        said = door.recent.take(shown.chat_id, shown.visitor.user_id)
+        said = door.recent.last(shown.chat_id, shown.visitor.user_id)
         await door.do(partial(receive_picture, incoming=shown, said=said))
+        door.recent.forget(shown.chat_id, shown.visitor.user_id)
 
 
 async def private_picture(message: Message, door: Door) -> None:

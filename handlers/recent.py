@@ -19,6 +19,10 @@ class Recent:
         while len(self._said) > MOST:
             self._said.popitem(last=False)
 
-    def take(self, chat_id: int, user_id: int) -> Incoming | None:
-        """What the author said last, once."""
-        return self._said.pop((chat_id, user_id), None)
+    def last(self, chat_id: int, user_id: int) -> Incoming | None:
+        """What the author said last, until it is forgotten."""
+        return self._said.get((chat_id, user_id))
+
+    def forget(self, chat_id: int, user_id: int) -> None:
+        """The words belong to a picture now, and that is kept."""
+        self._said.pop((chat_id, user_id), None)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from bot.domain.acts import OPEN
@@ -110,6 +111,18 @@ def other_chats(session: Session, role: str, community_id: int, unit_id: int | N
     ).all()
 
 
+def orphans(session: Session) -> list[Incident]:
+    """Open incidents with a unit that was put to rest: nobody would hear of them any more."""
+    return list(
+        session.exec(
+            select(Incident)
+            .join(Unit, col(Unit.id) == Incident.unit_id)
+            .where(col(Unit.active).is_(False), col(Incident.status).in_(("dispatched", "accepted")))
+            .where(Incident.need != "undelivered")
+        ).all()
+    )
+
+
 def bindings(session: Session) -> list[Binding]:
     return list(session.exec(select(Binding).order_by(col(Binding.chat_id))).all())
 
@@ -155,6 +168,22 @@ def rebind(session: Session, old: int, new: int, now: datetime) -> bool:
         "reply_to": None,
         "error": "",
     }
+    # Where the new id was known before the move was told, the newer post stays and the older one is forgotten.
+    there = aliased(Post)
+    same = (
+        there.subject == Post.subject,
+        there.channel == Post.channel,
+        there.kind == Post.kind,
+        there.seq == Post.seq,
+    )
+    twice = [
+        row.ident
+        for row in session.exec(
+            select(Post).where(Post.chat_id == old, select(there.id).where(there.chat_id == new, *same).exists())
+        ).all()
+    ]
+    session.execute(delete(Shown).where(col(Shown.post_id).in_(twice)))
+    session.execute(delete(Post).where(col(Post.id).in_(twice)))
     here = update(Post).where(col(Post.chat_id) == old, col(Post.state) != "gone")
     living = here.where(col(Post.kind).in_(("card", "line", "office", "reminder")))
     session.execute(living.where(col(Post.incident_id).in_(still_open)).values(unsent))

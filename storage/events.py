@@ -29,18 +29,19 @@ def last_time(session: Session, incident_id: int, acts: Iterable[str]) -> dateti
     ).first()
 
 
-def forget_traces(session: Session, incident_id: int, author_id: int) -> None:
-    """What was no report is no history either; and whoever wrote it is forgotten, unless known for something else."""
+def forget_traces(session: Session, incident_id: int, people: Iterable[int]) -> None:
+    """What was no report is no history either; and who wrote in it is forgotten, unless known for more."""
     session.flush()
     session.execute(delete(Event).where(col(Event.incident_id) == incident_id))
-    known = (
-        select(Event.id).where(Event.actor_id == author_id).limit(1),
-        select(Incident.id).where(Incident.reporter_id == author_id).limit(1),
-        select(Shop.user_id).where(Shop.user_id == author_id).limit(1),
-    )
-    person = session.get(Person, author_id)
-    if person is not None and not person.started and all(session.exec(each).first() is None for each in known):
-        session.delete(person)
+    for user_id in people:
+        known = (
+            select(Event.id).where(Event.actor_id == user_id).limit(1),
+            select(Incident.id).where(Incident.reporter_id == user_id).limit(1),
+            select(Shop.user_id).where(Shop.user_id == user_id).limit(1),
+        )
+        person = session.get(Person, user_id)
+        if person is not None and not person.started and all(session.exec(each).first() is None for each in known):
+            session.delete(person)
 
 
 def events_of(session: Session, incident_id: int) -> Sequence[Event]:

@@ -67,10 +67,21 @@ def by_number(session: Session, number: str) -> Incident | None:
     return session.exec(select(Incident).where(Incident.number == number)).first()
 
 
+def newest_numbered(session: Session, beginning: str, end: str) -> Incident | None:
+    """The newest incident whose number begins and ends so."""
+    wanted = col(Incident.number)
+    query = select(Incident).where(wanted.startswith(beginning, autoescape=True), wanted.endswith(end, autoescape=True))
+    return session.exec(query.order_by(col(Incident.id).desc()).limit(1)).first()
+
+
 def reports_of(session: Session, incident_id: int) -> Row_[Part]:
     return session.exec(
         select(Part).where(Part.incident_id == incident_id, Part.role == "report").order_by(col(Part.message_id))
     ).all()
+
+
+def parts_of(session: Session, incident_id: int) -> Row_[Part]:
+    return session.exec(select(Part).where(Part.incident_id == incident_id)).all()
 
 
 def after_pictures(session: Session, incident_id: int, since: datetime) -> Row_[Part]:

@@ -1,17 +1,18 @@
 """Queries over posts: what is due, what belongs to an incident, which message is whose."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, and_, case, delete, func, literal, update
+from sqlalchemy import Update, and_, case, delete, func, literal, or_, update
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from storage.store import stir
-from storage.tables import Post, Shown
+from storage.tables import Incident, Post, Shown
 from storage.types import Instant
 
+LIVELY = timedelta(hours=1)
 STILL = ("broken", "gone", "held")
 """States in which a post waits for somebody, not for time."""
 
@@ -29,11 +30,16 @@ def find_post(session: Session, subject: str, chat_id: int, kind: str, seq: int 
 
 
 def posts_of(session: Session, incident_id: int) -> dict[tuple[str, int, int], tuple[int, str]]:
-    """(kind, chat, sequence) → (id, state) of the incident's posts."""
+    """(kind, chat, sequence) → (id, state) of the incident's posts; `leaving`: about to be taken away."""
     rows = session.execute(
-        sa_select(Post.kind, Post.chat_id, Post.seq, Post.id, Post.state).where(col(Post.incident_id) == incident_id)  # type: ignore[call-overload]
+        sa_select(Post.kind, Post.chat_id, Post.seq, Post.id, Post.state, Post.remove_at).where(  # type: ignore[call-overload]
+            col(Post.incident_id) == incident_id
+        )
     )
-    return {(kind, chat_id, seq): (post_id, state) for kind, chat_id, seq, post_id, state in rows}
+    return {
+        (kind, chat_id, seq): (post_id, "leaving" if remove_at is not None and state != "gone" else state)
+        for kind, chat_id, seq, post_id, state, remove_at in rows
+    }
 
 
 def latest_seq(session: Session, subject: str, chat_id: int, kind: str) -> int:
@@ -49,7 +55,9 @@ def bump(session: Session, incident_id: int, now: datetime) -> None:
     session.flush()
     session.execute(
         update(Post)
-        .where(col(Post.incident_id) == incident_id, col(Post.state).not_in(("gone",)))
+        .where(col(Post.incident_id) == incident_id, col(Post.state) != "gone")
+        # A card on demand is kept up to date for an hour: later it may stand with somebody who has left.
+        .where(or_(col(Post.kind) != "sheet", col(Post.sent_at).is_(None), col(Post.sent_at) > now - LIVELY))
         .values(
             wanted=Post.wanted + 1,
             due_at=case(
@@ -65,13 +73,23 @@ def bump(session: Session, incident_id: int, now: datetime) -> None:
 
 
 def return_post(session: Session, post_id: int, now: datetime) -> None:
-    """A post that had gone is called for again (an act was undone): it is sent anew."""
+    """A post that had gone is called for again (an act was undone, a chat is back): it is sent anew."""
+    fresh = {"shown": 0, "message_ids": [], "form": "", "picture": "", "digest": "", "attempts": 0, "error": ""}
     session.execute(
         update(Post)
         .where(col(Post.id) == post_id)
-        .values(
-            state="due", due_at=now, shown=0, message_ids=[], form="", picture="", digest="", wanted=Post.wanted + 1
-        )
+        .values(state="due", due_at=now, remove_at=None, wanted=Post.wanted + 1, **fresh)
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
+
+
+def keep_post(session: Session, post_id: int, now: datetime) -> None:
+    """A post that was to be taken away is called for again before that happened: it stays."""
+    session.execute(
+        update(Post)
+        .where(col(Post.id) == post_id)
+        .values(due_at=now, remove_at=None, wanted=Post.wanted + 1)
         .execution_options(synchronize_session=False)
     )
     stir(session, "posts")
@@ -142,10 +160,12 @@ def waiting_cards(session: Session, chat_id: int) -> int:
 
 
 def held_cards(session: Session, chat_id: int, most: int) -> list[int]:
-    """Incidents whose cards wait behind the chat's list, oldest first."""
+    """Incidents whose cards wait behind the chat's list, oldest first; those that are over no longer wait."""
     rows = session.exec(
         select(Post.incident_id)
+        .join(Incident, col(Incident.id) == Post.incident_id)
         .where(Post.chat_id == chat_id, Post.kind == "card", Post.state == "held")
+        .where(col(Incident.status).in_(("dispatched", "accepted")), Incident.cards == Post.seq)
         .order_by(col(Post.id))
         .limit(most)
     ).all()

@@ -24,8 +24,8 @@ class Scene:
 
     @property
     def reports(self) -> tuple[Part, ...]:
-        """The pictures that opened it and those added to it before it was done."""
-        return tuple(part for part in self.parts if part.media and part.role != "after")
+        """The pictures of the report itself. What was shown later, in whatever chat, is not the group's to see."""
+        return tuple(part for part in self.parts if part.media and part.role == "report")
 
     @property
     def afters(self) -> tuple[Part, ...]:
@@ -51,7 +51,7 @@ def load_scene(session: Session, incident_id: int) -> Scene | None:
         district=session.get(District, incident.district_id) if incident.district_id else None,
         unit=session.get(Unit, incident.unit_id) if incident.unit_id else None,
         shop=shop,
-        parts=tuple(session.exec(select(Part).where(Part.incident_id == incident_id).order_by(Part.message_id)).all()),  # type: ignore[arg-type]
+        parts=tuple(session.exec(select(Part).where(Part.incident_id == incident_id).order_by(Part.id)).all()),  # type: ignore[arg-type]
         events=tuple(session.exec(select(Event).where(Event.incident_id == incident_id).order_by(Event.id)).all()),  # type: ignore[arg-type]
         answers=tuple(session.exec(select(Answer).where(Answer.incident_id == incident_id)).all()),
         units=tuple(units),

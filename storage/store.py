@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel import Session
@@ -214,8 +215,11 @@ class PostgresStore:
                 return await connection.run_sync(whole)
         except (OperationalError, InterfaceError, OSError) as error:
             raise StorageAway(_one_line(error)) from error
+        except PoolTimeout as error:
+            raise StorageAway("no free connection") from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            # 08 connection, 53 out of resources, 57 shutting down or starting up.
+            if error.connection_invalidated or _state(error)[:2] in ("08", "53", "57"):
                 raise StorageAway(_one_line(error)) from error
             raise
 
@@ -229,8 +233,12 @@ class PostgresStore:
 
 def _was_a_race(error: Exception) -> bool:
     """Lost to another transaction: version moved on, deadlock, serialisation, the same row inserted twice."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", "")
-    return isinstance(error, StaleDataError) or state in ("40P01", "40001", "23505")
+    return isinstance(error, StaleDataError) or _state(error) in ("40P01", "40001", "23505")
+
+
+def _state(error: Exception) -> str:
+    """PostgreSQL's five-character code, as its driver gives it; empty when there is none."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")
 
 
 def _one_line(error: BaseException) -> str:

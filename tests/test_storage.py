@@ -11,6 +11,8 @@ from sqlalchemy import inspect
 from sqlmodel import Session, SQLModel, select
 
 import storage.tables as tables
+from bot.alliance import read
+from bot.clock import Clock
 from storage.migrating import head, migrate
 from storage.store import SqliteStore, StorageAway, sqlite_engine, stir
 from storage.types import Instant
@@ -138,7 +140,6 @@ def test_a_moment_is_kept_to_the_millisecond_and_in_utc() -> None:
 
 async def test_a_file_that_names_a_group_by_its_old_id_means_the_supergroup(tmp_path: Path) -> None:
     """Otherwise the next change of the alliance file would bind a chat that is no more, and unbind the living one."""
-    from bot.alliance import read
     from bot.services.aligning import align
     from storage import chats
     from tests.town import WATER, alliance
@@ -151,4 +152,76 @@ async def test_a_file_that_names_a_group_by_its_old_id_means_the_supergroup(tmp_
     assert await store.write(lambda session: align(session, found, now)) == []
     bound = await store.read(lambda session: {each.chat_id for each in chats.bindings(session)})
     assert -1009 in bound and WATER not in bound
+    await store.close()
+
+
+async def test_a_move_told_twice_or_to_a_chat_already_known_changes_nothing_more(tmp_path: Path) -> None:
+    from bot.services.aligning import align
+    from storage import chats
+    from tests.town import WATER, alliance
+
+    store = await _store(tmp_path)
+    now, new = datetime.now(UTC), -1009000000001
+    await store.write(lambda session: align(session, read(alliance(tmp_path)), now))
+
+    def move(session: Session) -> list[bool]:
+        for chat_id in (WATER, new):
+            # The same list was asked for under both ids: only one of them can go on under the new one.
+            session.add(tables.Post(subject="chat:1", kind="menu", chat_id=chat_id, due_at=now))
+        session.flush()
+        return [chats.rebind(session, old, new, now) for old in (WATER, WATER, new)]
+
+    assert await store.write(move) == [True, False, False]
+    bound = await store.read(lambda session: [each.chat_id for each in chats.bindings(session)])
+    assert bound.count(new) == 1 and WATER not in bound
+    await store.close()
+
+
+async def test_a_unit_put_to_rest_leaves_its_open_incidents_to_the_secretary(tmp_path: Path) -> None:
+    from bot.opening import apply_alliance, ground_of
+    from bot.settings import load
+    from storage import chats
+    from tests.town import GUANDI, OFFICE, alliance, config
+
+    alliance(tmp_path)
+    settings = load(config(tmp_path, "http://127.0.0.1:1"))
+    store = await _store(tmp_path)
+    ground, clock = ground_of(settings), Clock()
+    await apply_alliance(store, settings, tmp_path / "alliance.toml", ground, clock)
+
+    def dispatch(session: Session) -> int:
+        community = chats.community_by_key(session, "shuidongdai")
+        assert community is not None
+        unit = chats.unit_by_key(session, community.ident, "telecom")
+        assert unit is not None
+        now = clock.now()
+        incident = tables.Incident(
+            community_id=community.ident,
+            number="SD-2026-0001",
+            status="accepted",
+            unit_id=unit.id,
+            chat_id=GUANDI,
+            author_id=1,
+            created_at=now,
+            gather_until=now,
+            cards=1,
+        )
+        session.add(incident)
+        session.flush()
+        return incident.ident
+
+    incident_id = await store.write(dispatch)
+    text = (tmp_path / "alliance.toml").read_text(encoding="utf-8")
+    start = text.index('[[community.unit]]\nkey = "telecom"')
+    (tmp_path / "alliance.toml").write_text(text[:start] + text[text.index("[[community.unit]]", start + 5) :])
+    changes = await apply_alliance(store, settings, tmp_path / "alliance.toml", ground, clock)
+    assert "- unit shuidongdai/telecom" in changes
+
+    def look(session: Session) -> tuple[str, list[int]]:
+        posts = session.exec(select(tables.Post).where(tables.Post.incident_id == incident_id)).all()
+        return session.get_one(tables.Incident, incident_id).need, [
+            post.chat_id for post in posts if post.kind == "office"
+        ]
+
+    assert await store.read(look) == ("undelivered", [OFFICE])
     await store.close()

@@ -215,27 +215,29 @@ async def test_the_limits_are_obeyed_and_a_backlog_becomes_a_list(tmp_path: Path
     alliance(tmp_path)
     sandbox = Sandbox(limits=True)
     base = await sandbox.start()
-    async with aiohttp.ClientSession() as http:
-        here = Town(base, http, tmp_path, sandbox)
-        for n in range(40):
-            person, chat = ((ZHANG, GUANDI), (WANG, NANSHI))[n % 2]
-            await here.photo(person, chat, f"垃圾成堆 {n}", samples=("rubbish",), media_group=False)
-            await here.wind(2)
-        async with relay(tmp_path, base, LANGUAGE="en"):
-            listed = await here.sees(URBAN, "new incidents", within=40)
-            number = re.search(r"SD-2026-\d{4}", words(listed))
-            assert number is not None
-            before = {each["message_id"] for each in await here.from_bot(URBAN)}
-            await here.press(URBAN_MAN, URBAN, listed, "1")
-            opened = await here.sees(
-                URBAN, lambda each: number.group() in words(each) and each["message_id"] not in before, within=70
-            )
-            assert opened.get("photo")
-            assert here.rows("select count(*) from incident") == [(40,)]
-            async with http.get(f"{base}/sandbox/violations") as answer:
-                assert (await answer.json())["count"] == 0
-        hold(await here.calls())
-    await sandbox.stop()
+    try:
+        async with aiohttp.ClientSession() as http:
+            here = Town(base, http, tmp_path, sandbox)
+            for n in range(40):
+                person, chat = ((ZHANG, GUANDI), (WANG, NANSHI))[n % 2]
+                await here.photo(person, chat, f"垃圾成堆 {n}", samples=("rubbish",), media_group=False)
+                await here.wind(2)
+            async with relay(tmp_path, base, LANGUAGE="en"):
+                listed = await here.sees(URBAN, "new incidents", within=40)
+                number = re.search(r"SD-2026-\d{4}", words(listed))
+                assert number is not None
+                before = {each["message_id"] for each in await here.from_bot(URBAN)}
+                await here.press(URBAN_MAN, URBAN, listed, "1")
+                opened = await here.sees(
+                    URBAN, lambda each: number.group() in words(each) and each["message_id"] not in before, within=70
+                )
+                assert opened.get("photo")
+                assert here.rows("select count(*) from incident") == [(40,)]
+                async with http.get(f"{base}/sandbox/violations") as answer:
+                    assert (await answer.json())["count"] == 0
+            hold(await here.calls())
+    finally:
+        await sandbox.stop()
 
 
 async def test_the_token_is_in_no_log_whatever_fails(tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ class Telegram:
             return await self._edit_ephemeral(place, content, markup)
         target: dict[str, Any] = {"chat_id": place.chat_id, "message_id": message_id, "reply_markup": markup}
         key, picture = pictures[0] if pictures else ("", "")
-        if key and key != place.picture:
+        fits = place.form == "photo" or _visible(content.text) <= CAPTION
+        if key and key != place.picture and fits:
             media = InputMediaPhoto(media=_file(picture), caption=_fit(content.text, CAPTION), parse_mode="HTML")
             message = await self._bot.edit_message_media(media=media, **target)
             if isinstance(message, Message):
@@ -158,26 +159,24 @@ class Telegram:
         return Shown(place.message_ids, "text", ephemeral=True)
 
     async def _album(self, place: Place, pictures: Pictures) -> Outcome:
-        """Only what has not gone out yet: an album cannot be added to."""
+        """The next piece of what has not gone out yet: an album cannot be added to, and holds ten."""
         known = [key for key in place.picture.split(",") if key]
-        rest = [(key, picture) for key, picture in pictures if key not in known]
-        sent = list(place.message_ids)
-        file_ids: dict[str, str] = {}
-        for at in range(0, len(rest), ALBUM):
-            piece = rest[at : at + ALBUM]
-            common: dict[str, Any] = {"chat_id": place.chat_id, "message_thread_id": place.thread_id}
-            common["disable_notification"] = True
-            if len(piece) == 1:
-                messages = [await self._bot.send_photo(photo=_file(piece[0][1]), **common)]
-            else:
-                media = [InputMediaPhoto(media=_file(picture)) for _, picture in piece]
-                messages = await self._bot.send_media_group(media=list(media), **common)
-            for (key, picture), message in zip(piece, messages, strict=True):
-                sent.append(message.message_id)
-                if isinstance(picture, bytes) and message.photo:
-                    file_ids[key] = message.photo[-1].file_id
-            known += [key for key, _ in piece]
-        return Shown(tuple(sent), "album", ",".join(known), file_ids=file_ids)
+        piece = [(key, picture) for key, picture in pictures if key not in known][:ALBUM]
+        common: dict[str, Any] = {"chat_id": place.chat_id, "message_thread_id": place.thread_id}
+        common["disable_notification"] = True
+        messages: list[Message] = []
+        if len(piece) == 1:
+            messages = [await self._bot.send_photo(photo=_file(piece[0][1]), **common)]
+        elif piece:
+            media = [InputMediaPhoto(media=_file(picture)) for _, picture in piece]
+            messages = await self._bot.send_media_group(media=list(media), **common)
+        file_ids = {
+            key: message.photo[-1].file_id
+            for (key, picture), message in zip(piece, messages, strict=False)
+            if isinstance(picture, bytes) and message.photo
+        }
+        sent = (*place.message_ids, *(message.message_id for message in messages))
+        return Shown(sent, "album", ",".join([*known, *(key for key, _ in piece)]), file_ids=file_ids)
 
     async def _react(self, place: Place, reaction: Reaction) -> Outcome:
         wanted = [ReactionTypeEmoji(emoji=reaction.emoji)] if reaction.emoji else []
@@ -226,6 +225,9 @@ class Telegram:
         except TelegramMigrateToChat as error:
             return Migrated(error.migrate_to_chat_id)
         except TelegramForbiddenError as error:
+            if place.user_id is not None and place.chat_id < 0:
+                # One person cannot be reached; that says nothing about the group.
+                return Removed()
             return Refused(error.message, chat_lost=True)
         except (TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError) as error:
             return _refusal(place, error.message)

@@ -31,12 +31,6 @@ class Pace:
         for _, _, calls in self._windows:
             calls.append(now)
 
-    def refund(self) -> None:
-        """The call that was counted last was not made after all."""
-        for _, _, calls in self._windows:
-            if calls:
-                calls.pop()
-
     def block(self, until: float) -> None:
         """The platform asked for patience (retry_after)."""
         self._blocked = max(self._blocked, until)
@@ -63,9 +57,3 @@ class Paces:
         self._all.spend(now)
         if chat_id is not None:
             self.chat(chat_id).spend(now)
-
-    def refund(self, chat_id: int | None) -> None:
-        """A call that was counted by `spend` turned out not to be needed."""
-        self._all.refund()
-        if chat_id is not None:
-            self.chat(chat_id).refund()

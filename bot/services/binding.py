@@ -146,11 +146,16 @@ def bot_came(desk: Desk, chat_id: int, title: str, admin: bool, reads_all: bool)
     binding = desk.session.get(Binding, chat_id)
     if binding is not None:
         binding.title = title or binding.title
-        binding.lost_at = None
-        desk.session.add(binding)
-        revive(desk.session, chat_id, desk.now)
-        _show_again(desk, binding)
+        bot_is_back(desk, binding)
     show_checklist(desk, chat_id, admin, reads_all)
+
+
+def bot_is_back(desk: Desk, binding: Binding) -> None:
+    """The chat can be reached: what was refused there is tried again, what waited for it is shown."""
+    binding.lost_at = None
+    desk.session.add(binding)
+    revive(desk.session, binding.chat_id, desk.now)
+    _show_again(desk, binding)
 
 
 def show_checklist(desk: Desk, chat_id: int, admin: bool, reads_all: bool) -> None:

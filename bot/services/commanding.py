@@ -19,7 +19,8 @@ from bot.views.sentences import status_name
 from storage import chats
 from storage.chats import known_chat
 from storage.incidents import last_community_of
-from storage.tables import Binding, Community, Person, Shop
+from storage.posts import post_of_message
+from storage.tables import Binding, Community, Incident, Person, Shop
 
 APART = re.compile("[,;\\n\uff0c\uff1b\u3001]")
 """What stands between a shop's name and its address, in Chinese as in English."""
@@ -175,17 +176,23 @@ def _report(desk: Desk, asked: Asked) -> None:
         _say(desk, asked, N_("Reply to a photo with /report, or write what is broken: /report manhole cover cracked"))
         return
     spoken = replace(asked.incoming, text=asked.words)
+    answered = post_of_message(desk.session, earlier.chat_id, earlier.message_id) if earlier is not None else None
+    if answered is not None:
+        # A reply to a line or card of the bot's: that incident is meant, not the bot's words.
+        known = desk.session.get(Incident, answered.incident_id) if answered.incident_id else None
+        if known is not None and known.number is not None:
+            _already(desk, asked, here, known)
+        return
     answers = earlier is not None and bool(earlier.media or earlier.text) and not asked.incoming.media
     source = earlier if answers else None
     incident, new = intake.report(desk, here, spoken, source, asked.words if source else "")
     if not new:
-        _say(
-            desk,
-            asked,
-            N_("That is {number} already: {status}."),
-            number=incident.number or "–",
-            status=status_name(desk.speech(here), incident.status),
-        )
+        _already(desk, asked, here, incident)
+
+
+def _already(desk: Desk, asked: Asked, here: Binding, incident: Incident) -> None:
+    status = status_name(desk.speech(here), incident.status)
+    _say(desk, asked, N_("That is {number} already: {status}."), number=incident.number or "–", status=status)
 
 
 def _bind(desk: Desk, asked: Asked) -> None:

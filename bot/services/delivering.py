@@ -19,7 +19,7 @@ from bot.domain.pace import Paces
 from bot.services.desk import Desk, Ground
 from bot.services.picturing import Pictures
 from bot.services.showing import Prepared, note, prepare, put_off
-from bot.views.content import Content, Shape
+from bot.views.content import Content, Menu, Reaction, Shape
 from storage.posts import due_chats, first_due, next_due, release_leases
 from storage.store import StorageAway, Store
 
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 32
 """Calls on their way together: more were no faster (docs/decisions)."""
+WITHOUT_PICTURE = 5
+"""Failed tries to fetch a picture after which the card goes out without it: late is worse than plain."""
 LEARNING = 12
 """Times a card is rendered again because a file told a place or turned out to be no picture."""
 Collected = list[tuple[str, PictureData]] | None
@@ -113,9 +115,8 @@ class Delivery:
     async def _chat(self, chat_id: int) -> None:
         """One chat's posts, one after the other, until nothing is due there."""
         try:
-            while not self._ending and (following := await self._next(chat_id)) is not None:
-                async with self._at_once:
-                    await self._bring(*following, chat_id)
+            while not self._ending and (post_id := await self._next(chat_id)) is not None:
+                await self._bring(post_id, chat_id)
         except StorageAway as error:
             log.error("storage_away", where="delivering", chat=chat_id, error=str(error))
             await asyncio.sleep(2.0)
@@ -127,8 +128,8 @@ class Delivery:
             self._quiet.set()
             self.wake()
 
-    async def _next(self, chat_id: int) -> tuple[int, int | None] | None:
-        """The chat's most pressing post, once the limits allow a call there, and what the call was counted against."""
+    async def _next(self, chat_id: int) -> int | None:
+        """The chat's most pressing post, once the limits allow a call there."""
         while not self._ending:
             now = self._clock.now()
             found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now))
@@ -138,43 +139,48 @@ class Delivery:
             counted = None if kind in UNCOUNTED else chat_id
             wait = self._paces.wait(counted, time.monotonic())
             if wait <= 0:
-                # Spent at once, before anything is awaited: other chats look at the same second.
-                self._paces.spend(counted, time.monotonic())
-                return post_id, counted
+                return post_id
             # Looked up again afterwards: something more urgent may have come meanwhile.
             await asyncio.sleep(min(wait, 5.0))
         return None
 
-    async def _bring(self, post_id: int, counted: int | None, chat_id: int) -> None:
+    async def _bring(self, post_id: int, chat_id: int) -> None:
         """One post. Whatever fails over it pauses it alone."""
         try:
-            spent = await self._show(post_id, chat_id)
+            await self._show(post_id, chat_id)
         except StorageAway:
             raise
         except Exception:
             log.exception("post_failed", post=post_id, chat=chat_id)
             now = self._clock.now()
             await self._persist(lambda session: put_off(Desk(session, self._ground, now), post_id))
-            return
-        if not spent:
-            self._paces.refund(counted)
 
-    async def _show(self, post_id: int, chat_id: int) -> bool:
-        """Bring the post up to date; returns whether that took a call."""
+    async def _show(self, post_id: int, chat_id: int) -> None:
+        """Bring the post up to date."""
         prepared, pictures = await self._ready(post_id)
         if prepared is None:
-            return False
-        if pictures is None:
+            return
+        if pictures is None and prepared.attempts < WITHOUT_PICTURE:
             await self._note(prepared, Unknown("picture", sent_maybe=False))
-            return False
-        outcome = await self._channel.show(prepared.place, prepared.shape, pictures)
+            return
+        async with self._at_once:
+            await self._paced(None if isinstance(prepared.shape, (Reaction, Menu)) else chat_id)
+            outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
         if isinstance(outcome, Wait):
             self._paces.chat(chat_id).block(time.monotonic() + outcome.seconds)
         elif not isinstance(outcome, Shown):
             log.info("post_outcome", post=post_id, chat=chat_id, outcome=type(outcome).__name__, told=str(outcome))
         self.sent += 1
         await self._note(prepared, outcome)
-        return True
+
+    async def _paced(self, chat_id: int | None) -> None:
+        """Wait for the limits and count the call. Nothing is awaited between the count and the call itself, or many
+        chats would wait out the same second and then speak together."""
+        wait = self._paces.wait(chat_id, time.monotonic())
+        while wait > 0:
+            await asyncio.sleep(wait)
+            wait = self._paces.wait(chat_id, time.monotonic())
+        self._paces.spend(chat_id, time.monotonic())
 
     async def _ready(self, post_id: int) -> tuple[Prepared | None, Collected]:
         """The post rendered and its pictures at hand; no pictures (None) when one could not be fetched now."""

@@ -11,7 +11,7 @@ from bot.services.effects import Step, call_secretary
 from bot.services.lifecycle import decide, settle
 from bot.services.posting import add_post, post_up
 from storage.events import forget_traces
-from storage.incidents import reports_of
+from storage.incidents import parts_of, reports_of
 from storage.tables import Community, Incident
 from storage.timers import set_timer
 
@@ -89,14 +89,16 @@ def forget(desk: Desk, incident: Incident) -> None:
 
 def erase(desk: Desk, incident: Incident) -> None:
     """Take out of the rows what a message that was no report said and showed."""
-    for part in reports_of(desk.session, incident.ident):
+    others = set()
+    for part in parts_of(desk.session, incident.ident):
+        others.add(part.user_id)
         desk.session.delete(part)
     incident.latitude = incident.longitude = None
     incident.place = ""
     incident.likely = []
     author, incident.reporter_id, incident.author_id = incident.author_id, None, 0
     desk.session.add(incident)
-    forget_traces(desk.session, incident.ident, author)
+    forget_traces(desk.session, incident.ident, others | {author})
 
 
 def _words(desk: Desk, incident: Incident) -> str:

@@ -51,6 +51,13 @@ def report(
     """`/report`: of an earlier picture it answers, or of words alone. Returns the incident and whether it is new."""
     source = earlier or incoming
     known = part_of_message(desk.session, source.chat_id, source.message_id)
+    sibling = part_of_album(desk.session, source.chat_id, source.media_group_id) if source.media_group_id else None
+    if known is None and sibling is not None:
+        # A later piece of an album that is an incident already, whatever was known of it so far.
+        incident = desk.session.get_one(Incident, sibling.incident_id)
+        incident.explicit = True
+        join(desk, incident, source)
+        return incident, True
     if known is not None:
         incident = desk.session.get_one(Incident, known.incident_id)
         if incident.number is not None:
@@ -78,9 +85,10 @@ def _insist(desk: Desk, incident: Incident, incoming: Incoming, words: str) -> N
 def edit(desk: Desk, incoming: Incoming) -> Incident | None:
     """Changed words of a message that belongs to an incident. None: it belongs to none, or nothing changed."""
     part = part_of_message(desk.session, incoming.chat_id, incoming.message_id)
-    if part is None or part.text == incoming.text:
+    text = _without_command(incoming.text)
+    if part is None or part.text == text:
         return None
-    part.text = incoming.text
+    part.text = text
     desk.session.add(part)
     incident = lock(desk.session, part.incident_id)
     if incident is None:
@@ -88,7 +96,7 @@ def edit(desk: Desk, incoming: Incoming) -> Incident | None:
     if part.role == "remark":
         # The card shows the newest words; what stood there before stays in the history.
         said = last_by(desk.session, incident.ident, incoming.visitor.user_id, str(Act.COMMENT))
-        note(desk, incident, incoming, str(Act.COMMENT), Role(said.role) if said else Role.MERCHANT, incoming.text)
+        note(desk, incident, incoming, str(Act.COMMENT), Role(said.role) if said else Role.MERCHANT, text)
     else:
         note(desk, incident, incoming, "edited")
     if incident.status == Status.DRAFT:
@@ -96,6 +104,12 @@ def edit(desk: Desk, incoming: Incoming) -> Incident | None:
     else:
         post_up(desk, incident)
     return incident
+
+
+def _without_command(text: str) -> str:
+    """`/report words` says `words`."""
+    command, _, words = text.partition(" ")
+    return words.strip() if command.startswith("/") else text
 
 
 def open_draft(

@@ -40,6 +40,7 @@ CHANGING = frozenset(
         "repair_due",
         "verify_due",
         "parked_until",
+        "reminded_at",
         "rework",
         "reopened",
         "breached",

@@ -79,7 +79,9 @@ def by_name(desk: Desk, text: str, binding: Binding | None) -> Incident | None:
     prefix, year, number = wanted.groups()
     if prefix is None and binding is not None:
         prefix = desk.session.get_one(Community, binding.community_id).prefix
-    year = year or str(desk.now.astimezone(desk.ground.zone).year)
+    if year is None:
+        # In January people still speak of last year's: the newest of that number.
+        return incidents.newest_numbered(desk.session, f"{prefix}-", f"-{int(number):04d}")
     return incidents.by_number(desk.session, f"{prefix}-{year}-{int(number):04d}")
 
 
@@ -111,7 +113,9 @@ def open_sheet(
 def open_held(desk: Desk, incident: Incident, chat_id: int) -> None:
     """Let the card of an incident out from behind the chat's list."""
     for post in held_posts(desk.session, incident.ident, chat_id):
-        post.state, post.due_at, post.args = "due", desk.now, {**post.args, "opened": True}
+        # Somebody waits for it: it goes ahead of what nobody has asked for.
+        post.state, post.due_at, post.urgent = "due", desk.now, True
+        post.args = {**post.args, "opened": True}
         desk.session.add(post)
         stir(desk.session, "posts")
 

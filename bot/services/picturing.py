@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import struct
 import sys
 from collections.abc import Awaitable, Callable
@@ -122,14 +123,18 @@ class Pictures:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
+                # Nothing of ours goes along: a decoder that is taken over finds no token.
+                env={name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "VIRTUAL_ENV")},
             )
             framed = b"".join(struct.pack(">I", len(picture)) + picture for picture in pictures)
             try:
                 out, _ = await asyncio.wait_for(child.communicate(framed), SECONDS)
             except TimeoutError:
-                child.kill()
-                await child.wait()
                 raise Unreadable("it took too long to open") from None
+            finally:
+                if child.returncode is None:
+                    child.kill()
+                    await child.wait()
         header, _, body = out.partition(b"\n")
         told: dict[str, Any] = json.loads(header) if header else {"error": f"the decoder ended with {child.returncode}"}
         if child.returncode != 0 or not body:

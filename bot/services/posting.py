@@ -13,7 +13,7 @@ from bot.domain.categories import CATEGORIES
 from bot.services.desk import Desk
 from storage import chats
 from storage.incidents import has_several_pictures
-from storage.posts import bump, bump_post, find_post, latest_seq, posts_of, return_post, standing_posts
+from storage.posts import bump, bump_post, find_post, keep_post, latest_seq, posts_of, return_post, standing_posts
 from storage.store import stir
 from storage.tables import Binding, Incident, Post
 
@@ -50,6 +50,8 @@ def post_up(desk: Desk, incident: Incident, fresh: bool = False) -> None:
         post_id, state = existing.get((call.kind, call.chat_id, call.seq), (0, ""))
         if state == "gone":
             return_post(session, post_id, desk.now)
+        elif state == "leaving":
+            keep_post(session, post_id, desk.now)
         elif not state:
             add_post(
                 desk,
@@ -133,6 +135,7 @@ def add_notice(
     reply_to: int | None = None,
     user_id: int | None = None,
     remove_after: timedelta | None = None,
+    urgent: bool = False,
     **args: Any,
 ) -> None:
     """A message about no incident. `key` names it: the same key in the same chat is said once."""
@@ -147,6 +150,7 @@ def add_notice(
             thread_id=thread_id,
             reply_to=reply_to,
             user_id=user_id,
+            urgent=urgent,
             args=args,
             due_at=desk.now,
             remove_at=desk.now + remove_after if remove_after else None,

@@ -43,6 +43,8 @@ def press(desk: Desk, pressed: Pressed) -> Told:
     """Do what the button says, if its presser may; always one line back."""
     here = known_chat(desk.session, pressed.chat_id)
     speech = desk.speech(here, hint=pressed.visitor.language)
+    if here is not None and here.lost_at is not None:
+        binding.bot_is_back(desk, here)
     found = unpack(pressed.data)
     if found is None:
         return Told(speech.tell("This button is out of date."), alert=True)

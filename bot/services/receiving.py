@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from bot.domain.words import N_
 from bot.services import replying
+from bot.services.binding import bot_is_back
 from bot.services.desk import Desk
 from bot.services.incoming import Incoming
 from bot.services.intake import edit, take_picture, take_words
@@ -47,6 +48,9 @@ def concerns_picture(desk: Desk, incoming: Incoming) -> bool:
 def receive_picture(desk: Desk, incoming: Incoming, said: Incoming | None) -> None:
     """A picture. `said`: what the author wrote last, if it belonged to nothing then."""
     binding = known_chat(desk.session, incoming.chat_id)
+    if binding is not None and binding.lost_at is not None:
+        # Whatever a refusal said once: who hears from a chat is in it.
+        bot_is_back(desk, binding)
     if binding is None or _replied(desk, binding, incoming):
         return
     if binding.role == "district":

@@ -12,7 +12,7 @@ from bot.services.notices import NOTICES
 from bot.services.posting import add_notice, post_up
 from bot.speech import Speech
 from bot.views.cards import CARDS
-from bot.views.content import Gone, Screen, Shape
+from bot.views.content import Content, Gone, Screen, Shape
 from storage import chats
 from storage.posts import (
     bump_post,
@@ -40,6 +40,7 @@ class Prepared:
     wanted: int
     place: Place
     shape: Shape
+    attempts: int = 0
 
 
 def prepare(desk: Desk, post_id: int) -> Prepared | None:
@@ -56,7 +57,7 @@ def prepare(desk: Desk, post_id: int) -> Prepared | None:
         shape = Gone("·")
     unsent = not post.message_ids and post.form == ""
     if isinstance(shape, Gone) and unsent and post.state != "unknown":
-        _note(desk, post, Removed(), post.wanted, shape)
+        _note(desk, post, Removed(), post.wanted, shape, post.chat_id)
         return None
     if shape.digest == post.digest and post.state == "shown":
         post.shown = post.wanted
@@ -78,7 +79,7 @@ def prepare(desk: Desk, post_id: int) -> Prepared | None:
         picture=post.picture,
         ephemeral=post.ephemeral,
     )
-    return Prepared(post.ident, post.wanted, place, shape)
+    return Prepared(post.ident, post.wanted, place, shape, post.attempts)
 
 
 def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
@@ -89,7 +90,7 @@ def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
         desk.session.expire_all()
     post = desk.session.get(Post, prepared.post_id)
     if post is not None:
-        _note(desk, post, outcome, prepared.wanted, prepared.shape)
+        _note(desk, post, outcome, prepared.wanted, prepared.shape, prepared.place.chat_id)
 
 
 def put_off(desk: Desk, post_id: int) -> None:
@@ -100,7 +101,7 @@ def put_off(desk: Desk, post_id: int) -> None:
         desk.session.add(post)
 
 
-def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape) -> None:
+def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape, chat_id: int) -> None:
     match outcome:
         case Shown():
             _shown(desk, post, outcome, wanted, shape)
@@ -123,6 +124,12 @@ def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape) -
         case Refused():
             _refused(desk, post, outcome)
         case Migrated():
+            if post.chat_id == chat_id:
+                # Made for the old id after the move was known: it goes where the chat is now.
+                twin = find_post(desk.session, post.subject, outcome.chat_id, post.kind, post.seq)
+                post.message_ids, post.form, post.digest = [], "", ""
+                post.state, post.due_at = ("due", desk.now) if twin is None else ("gone", None)
+                post.chat_id = outcome.chat_id if twin is None else post.chat_id
             if post.state == "sending":
                 post.state, post.lease, post.due_at = "due", None, desk.now
     desk.session.add(post)
@@ -132,11 +139,16 @@ def _shown(desk: Desk, post: Post, outcome: Shown, wanted: int, shape: Shape) ->
     if not outcome.ephemeral and outcome.message_ids and tuple(post.message_ids) != outcome.message_ids:
         new = [each for each in outcome.message_ids if each not in post.message_ids]
         remember_messages(desk.session, post.ident, post.chat_id, new)
+    grown = len(outcome.message_ids) > len(post.message_ids)
     post.message_ids, post.form, post.picture = list(outcome.message_ids), outcome.form, outcome.picture
     post.ephemeral, post.digest, post.state = outcome.ephemeral, shape.digest, "shown"
     post.sent_at = post.sent_at or desk.now
     post.shown, post.attempts, post.lease, post.error = wanted, 0, None, ""
     post.due_at = desk.now if post.wanted > wanted else post.remove_at
+    if isinstance(shape, Content) and shape.album and len(outcome.picture.split(",")) < len(shape.pictures):
+        # More than one album holds: the rest follows, unless this time nothing could be fetched.
+        post.digest = ""
+        post.due_at = desk.now if grown else post.due_at
     if post.kind == "card":
         _delivered(desk, post)
 
@@ -193,7 +205,8 @@ def _hold_back(desk: Desk, post: Post) -> bool:
     key = f"waiting:{post.chat_id}:{desk.now:%Y%m%d%H}"
     listed = find_post(desk.session, key, post.chat_id, "waiting")
     if listed is None:
-        add_notice(desk, post.chat_id, "waiting", key, thread_id=post.thread_id)
+        # Ahead of the cards that do go out: it says that there are more.
+        add_notice(desk, post.chat_id, "waiting", key, thread_id=post.thread_id, urgent=True)
     elif listed.state == "gone":
         return_post(desk.session, listed.ident, desk.now)
     else:

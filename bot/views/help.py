@@ -8,6 +8,9 @@ from bot.views.content import Button, Content, Menu, Screen
 from bot.views.keyboard import pairs
 from bot.views.presses import Press, pack
 
+BUTTONS = 98
+"""Telegram takes a hundred buttons on a message."""
+
 ROLES = {
     "secretary": N_(
         "You are the secretary of {name}. Reports reach their units by themselves; what needs you comes as a card to "
@@ -106,9 +109,11 @@ def bind_menu(screen: Screen, choices: Sequence[tuple[str, str]], bound: str, us
         text = speech.say(N_("This chat is {name} now."), name=bound) + "\n" + text
     if username:
         text = speech.say(N_("Tap what a group is to be, choose the group, and the bot joins it as that."))
-        links = (Button(label, url=f"https://t.me/{username}?startgroup={choice}") for choice, label in choices)
+        links = (
+            Button(label, url=f"https://t.me/{username}?startgroup={choice}") for choice, label in choices[:BUTTONS]
+        )
         return Content(text, tuple(pairs(links)), silent=True)
-    rows = pairs(Button(label, pack(Press("bind", 0, "", choice))) for choice, label in choices)
+    rows = pairs(Button(label, pack(Press("bind", 0, "", choice))) for choice, label in choices[:BUTTONS])
     return Content(text, tuple(rows), silent=True)
 
 

@@ -1,5 +1,6 @@
 """The lines that cards are made of: headline, facts, limits, status, remarks, pictures."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.domain.acts import ANSWERS, Act, Status
@@ -70,10 +71,10 @@ def sent_back(screen: Screen, scene: Scene) -> list[str]:
     return ["↩ " + screen.speech.say(N_("Sent back: {reason}"), reason=reason)]
 
 
-def last_remark(screen: Screen, scene: Scene) -> str:
-    remark = next(
-        (event for event in reversed(scene.events) if event.act in (Act.COMMENT, Act.RESOLVE) and event.what), None
-    )
+def last_remark(screen: Screen, scene: Scene, without: Collection[str] = ()) -> str:
+    """The newest words somebody added, those of the roles `without` left out."""
+    spoken = (event for event in reversed(scene.events) if event.act in (Act.COMMENT, Act.RESOLVE) and event.what)
+    remark = next((event for event in spoken if event.role not in without), None)
     if remark is None:
         return ""
     who = scene.unit.name if remark.role == "unit" and scene.unit else role_name(screen.speech, remark.role)

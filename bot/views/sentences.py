@@ -87,7 +87,7 @@ def hidden_from(held: Collection[str]) -> frozenset[str]:
     if Role.SECRETARY in held:
         return frozenset()
     shops = frozenset({str(Role.REPORTER), str(Role.MERCHANT)})
-    return shops if Role.UNIT in held else shops | {str(Role.UNIT)}
+    return shops if Role.UNIT in held or Role.STREET in held else shops | {str(Role.UNIT)}
 
 
 def role_name(speech: Speech, role: str) -> str:

@@ -18,6 +18,8 @@ from bot.views.sentences import hidden_from
 from storage.scenes import Scene
 from storage.tables import Post
 
+OUTSIDE = ("merchant", "reporter")
+
 
 def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
     """An incident's card on demand (/i, a line of a list), with the acts of whoever's chat it is."""
@@ -27,7 +29,7 @@ def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
     lines = [headline(screen, scene), *facts(screen, scene), *deadline_lines(screen, scene)]
     lines.append(status_line(screen, scene))
     lines.append(refusals(screen, scene))
-    lines += history_lines(screen, scene, hidden_from({"office": "secretary"}.get(role, role).split()))
+    lines += history_lines(screen, scene, hidden_from({"office": "secretary"}.get(role, role).split()), role in OUTSIDE)
     rows: tuple[tuple[Button, ...], ...] = ()
     if role == "office":
         rows = keyboard.office_rows(screen, scene, menu)

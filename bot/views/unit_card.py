@@ -31,7 +31,7 @@ def unit_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     lines.append(status_line(screen, scene))
     if incident.status in (Status.DISPATCHED, Status.ACCEPTED):
         lines += sent_back(screen, scene)
-    last = last_remark(screen, scene)
+    last = last_remark(screen, scene, without=("street",))
     if last:
         lines.append(last)
     rows = map_row(screen, scene) + keyboard.unit_rows(screen, scene, str(post.args.get("menu", "")))
