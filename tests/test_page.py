@@ -283,6 +283,17 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
         assert visitor.complaints == []
 
 
+async def test_the_first_thing_anybody_tries_works(browser: Browser, tmp_path: Path) -> None:
+    """A sample, Enter: as the hint and the README say, with the words that come with the sample."""
+    async with town(tmp_path) as there, visit(browser, there.base, tmp_path, viewport=WIDE) as visitor:
+        district, unit = visitor.pane("district"), visitor.pane("unit")
+        await visitor.sample(district, "cover")
+        await district.get_by_test_id("composer").press("Enter")
+        await expect(button(told(unit, "状态：已派遣"), "接单")).to_be_visible()
+        await expect(district.get_by_test_id("composer")).to_have_value("")
+        assert visitor.complaints == []
+
+
 HOSTILE = (
     "自来水井盖破损 <script>alert(1)</script><img src=x onerror=alert(2)> &amp; & "
     "\u202eback to front \u200f\u200e "

@@ -10,6 +10,9 @@ import { senderOf } from "./message.js";
 import { word } from "./words.js";
 
 const SAMPLES = Object.entries({ cover: "🕳️", fixed: "✅", obstruction: "📦", bikes: "🚲", rubbish: "🗑️", light: "💡" });
+const SAID = {
+  cover: "saidCover", obstruction: "saidObstruction", bikes: "saidBikes", rubbish: "saidRubbish", light: "saidLight",
+};
 const HERE = { latitude: 30.6777, longitude: 121.0149 };
 
 export class Composer {
@@ -38,7 +41,7 @@ export class Composer {
     pictures.addEventListener("change", () => { this.add([...pictures.files]); pictures.value = ""; });
     form.querySelector(".about-close").addEventListener("click", () => this.#setMode(null));
     menu(form.querySelector(".samples"), () => SAMPLES.map(([sample, sign]) => (
-      { label: word(sample), sign, testid: `sample-${sample}`, act: () => this.#stage([{ sample, sign }]) })));
+      { label: word(sample), sign, testid: `sample-${sample}`, act: () => this.#sample(sample, sign) })));
     menu(form.querySelector(".places"), () => [
       { label: word("hereLocation"), sign: "📍", testid: "place-location", act: () => this.#post({ location: HERE }) },
       { label: word("hereVenue"), sign: "🏪", testid: "place-venue",
@@ -164,6 +167,16 @@ export class Composer {
     const title = kind === "edit" ? word("editing") : word("replyTo", senderOf(message).name);
     this.about.querySelector(".about-title").textContent = title;
     this.about.querySelector(".about-text").textContent = summary(message);
+  }
+
+  /** A sample comes with words to go with it, there to be sent or typed over; a reply needs none. */
+  #sample(sample, sign) {
+    this.#stage([{ sample, sign }]);
+    const said = SAID[sample];
+    if (!said || this.#mode || this.text.value) return;
+    this.text.value = word(said);
+    this.#grow();
+    this.text.select();
   }
 
   #stage(pieces) {
