@@ -169,7 +169,10 @@ async def _database(settings: Settings, found: Findings, sandbox: bool) -> Store
         found.amiss(f"database: {place} is at {revision}, newer than this program ({head()})", cure)
     elif revision != head():
         cure = "python -m bot migrate brings it there (run does so by itself)"
-        found.amiss(f"database: {place} is at {revision or 'nothing'}, not at {head()}", cure)
+        if not revision:
+            found.notice(f"database: {place} is still empty; the first start makes its tables")
+        else:
+            found.amiss(f"database: {place} is at {revision}, not at {head()}", cure)
     else:
         found.well(f"database: {place} is at {revision}")
         return open_store(url, path)

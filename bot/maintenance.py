@@ -86,6 +86,9 @@ async def backup(settings: Settings, dest: Path, say: Say) -> None:
 
 def _target(dest: Path, now: datetime) -> Path:
     dest = dest.expanduser().resolve()
+    if not dest.exists() and not dest.name.endswith((".tar.gz", ".tgz")) and dest.parent.is_dir():
+        # A name without an ending means a folder: as a file it would be overwritten by the next night's backup.
+        dest.mkdir()
     if dest.is_dir():
         return dest / f"relay-backup-{now:%Y%m%dT%H%M%SZ}.tar.gz"
     if not dest.parent.is_dir():

@@ -1,5 +1,6 @@
 """Turns Telegram's message into what the services take in: cleaned text, one picture, the person behind it."""
 
+import re
 import unicodedata
 from datetime import UTC
 
@@ -69,7 +70,18 @@ def incoming(message: Message, who: Visitor | None = None) -> Incoming:
         media=media,
         place=_place(message),
         reply_to=reply.message_id if reply is not None else None,
+        reply_number=_number(message, reply),
     )
+
+
+NUMBER = re.compile(r"\b[A-Z]{1,4}-\d{4}-\d{4,7}\b")
+
+
+def _number(message: Message, reply: Message | None) -> str:
+    """The one number on a message of this bot's: a list names several, and what people write names nothing."""
+    own = reply is not None and reply.from_user is not None and reply.from_user.id == (message.bot or reply.bot).id  # type: ignore[union-attr]
+    found = set(NUMBER.findall(reply.text or reply.caption or "")) if own and reply is not None else set()
+    return found.pop() if len(found) == 1 else ""
 
 
 def _picture(message: Message) -> tuple[str, str, str]:

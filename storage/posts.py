@@ -84,6 +84,16 @@ def return_post(session: Session, post_id: int, now: datetime) -> None:
     stir(session, "posts")
 
 
+def forget_reactions(session: Session, incident_id: int, message_ids: Iterable[int]) -> None:
+    """The incident no longer answers for the reactions on these messages."""
+    session.flush()
+    session.execute(
+        delete(Post).where(
+            col(Post.incident_id) == incident_id, col(Post.kind) == "reaction", col(Post.seq).in_(tuple(message_ids))
+        )
+    )
+
+
 def keep_post(session: Session, post_id: int, now: datetime) -> None:
     """A post that was to be taken away is called for again before that happened: it stays."""
     session.execute(

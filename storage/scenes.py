@@ -34,7 +34,8 @@ class Scene:
     @property
     def words(self) -> str:
         """What the report itself says, in the order in which it was said."""
-        return "\n".join(part.text for part in self.parts if part.role == "report" and part.text)
+        said = (part.text for part in self.parts if part.role == "report" and part.text)
+        return "\n".join(dict.fromkeys(said))
 
 
 def load_scene(session: Session, incident_id: int) -> Scene | None:

@@ -35,7 +35,7 @@ from tests.town import (
 
 SENT = ("sendMessage", "sendPhoto", "sendMediaGroup", "sendDocument")
 LIKELIEST = [
-    "❓ Manhole cover, owner unknown",
+    "❓ Manhole cover (whose?)",
     "🚧 Pavement obstruction",
     "🛵 Bicycles and scooters blocking",
     "🚮 Exposed rubbish",
@@ -409,3 +409,20 @@ async def test_a_remark_put_in_other_words_shows_the_newest(tmp_path: Path) -> N
         await here.edit(LI, GUANDI, said["message_id"], text="三天前就这样")
         await here.sees(WATER, "三天前就这样")
         await here.gone(WATER, "两天前")
+
+
+async def test_every_picture_taken_in_shows_that_it_was_seen(tmp_path: Path) -> None:
+    """A single picture that joined the one before it would otherwise look as if nobody had seen it."""
+    async with english_town(tmp_path) as here:
+        first = (await here.photo(ZHANG, GUANDI, "自来水井盖坏了"))[0]
+        second = (await here.photo(ZHANG, GUANDI))[0]
+        for each in (first, second):
+            await here.reaction(GUANDI, each["message_id"], ["👀"])
+        line = await here.sees(GUANDI, "SD-2026-0001")
+        assert labels(line) == ["Split"]
+        await here.press(ZHANG, GUANDI, line, "Split")
+        prompt = await here.sees(GUANDI, "What is it?", person=ZHANG)
+        await here.press(ZHANG, GUANDI, prompt, "Not a report")
+        await here.wind(61)
+        await here.reaction(GUANDI, second["message_id"], [])
+        await here.reaction(GUANDI, first["message_id"], ["👀"])

@@ -206,6 +206,7 @@ async def test_words_and_places_just_before_and_just_after_a_photo_belong_to_it(
         # Once nothing gathers any more, words and places are conversation; and words of long ago are not the photo's.
         await there.say(LI, GUANDI, "Our street light is out, by the way")
         await there.wind(GATHER + 1)
+        await there.settled()
         before = len(await there.calls())
         await there.say(ZHAO, HEBIN, "It was the wind last night")
         await there.post("send", **{"as": WANG, "chat": NANSHI, "location": {"latitude": 1.0, "longitude": 2.0}})

@@ -1,6 +1,7 @@
 """Chats that move, come back, or become something else: found by a reader who tried to break it."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 from bot.domain.pace import ALL, Paces
@@ -103,3 +104,23 @@ async def test_many_chats_that_wait_do_not_speak_in_the_same_second() -> None:
     await asyncio.gather(*(chat(number) for number in range(1, 70)))
     most, seconds = ALL[0]
     assert max(sum(1 for other in spoken if at <= other < at + seconds) for at in spoken) == most
+
+
+async def test_a_card_whose_id_nobody_wrote_down_is_known_by_its_number(tmp_path: Path) -> None:
+    """Its answer was lost, or a reply was faster than the record of it; a list, which names several, is no card."""
+    async with english_town(tmp_path) as here:
+        for at in ("坏了", "又坏了"):
+            await here.photo(ZHANG, GUANDI, f"自来水井盖{at}")
+            await here.wind(25)
+        card = await here.sees(WATER, "SD-2026-0001")
+        await here.say(WATER_MAN, WATER, "/open")
+        listed = await here.sees(WATER, "Open: 2")
+        await here.settled()
+        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as rows:
+            rows.execute("delete from shown")
+        await here.photo(WATER_MAN, WATER, samples=("fixed",), reply_to=listed["message_id"])
+        await here.settled()
+        assert {row[0] for row in here.rows("select status from incident")} == {"dispatched"}
+        await here.photo(WATER_MAN, WATER, samples=("fixed",), reply_to=card["message_id"])
+        await here.sees(OFFICE, "Please check")
+        assert here.rows("select number from incident where status = 'resolved'") == [("SD-2026-0001",)]

@@ -30,3 +30,6 @@ class Incoming:
     media: str = ""
     place: Place | None = None
     reply_to: int | None = None
+    reply_number: str = ""
+    """The number on the bot's message it replies to: a card whose id is not known (its answer was lost, or is still
+    on its way) is known by what it says."""

@@ -11,7 +11,7 @@ from bot.services.desk import Desk
 from bot.services.drafting import consider
 from bot.services.incoming import Incoming
 from bot.services.people import remember
-from bot.services.posting import post_up
+from bot.services.posting import add_post, post_up
 from storage.events import last_by
 from storage.incidents import gathering, lock, part_of_album, part_of_message
 from storage.tables import Binding, Community, Event, Incident, Part
@@ -154,14 +154,23 @@ def join(desk: Desk, incident: Incident, incoming: Incoming) -> None:
         # A late piece of an album whose author has said "not a report": nothing of it is kept.
         return
     community = desk.session.get_one(Community, incident.community_id)
+    album = incoming.media_group_id and part_of_album(desk.session, incoming.chat_id, incoming.media_group_id)
     desk.session.add(make_part(desk, incident, incoming))
     incident.gather_until = max(incident.gather_until, incoming.sent_at + timedelta(seconds=community.gather))
     note_place(incident, incoming)
     desk.session.add(incident)
+    if incoming.media and incoming.message_id != incident.message_id and not album and _seen(incident, community):
+        # Each picture taken in shows that it was; an album shows it on its first piece.
+        add_post(desk, incident, "reaction", incoming.chat_id, seq=incoming.message_id, reply_to=incoming.message_id)
     if incident.status == Status.DRAFT:
         consider(desk, incident, community)
     else:
         post_up(desk, incident)
+
+
+def _seen(incident: Incident, community: Community) -> bool:
+    """Whether people are shown that it was caught: in keyword mode a draft may still turn out to be chatter."""
+    return incident.status != Status.DRAFT or community.intake != "keyword" or incident.explicit
 
 
 def note(

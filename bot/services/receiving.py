@@ -22,7 +22,8 @@ def concerns(desk: Desk, incoming: Incoming) -> bool:
     if known_chat(session, incoming.chat_id) is None:
         return False
     if incoming.reply_to is not None and (
-        part_of_message(session, incoming.chat_id, incoming.reply_to)
+        incoming.reply_number
+        or part_of_message(session, incoming.chat_id, incoming.reply_to)
         or post_of_message(session, incoming.chat_id, incoming.reply_to)
     ):
         return True

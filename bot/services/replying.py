@@ -9,7 +9,7 @@ from bot.services.intake import join, make_part, note_place
 from bot.services.lifecycle import carry_out
 from bot.services.people import matter, remember
 from bot.services.posting import post_up
-from storage.incidents import lock, part_of_album, part_of_message
+from storage.incidents import by_number, lock, part_of_album, part_of_message
 from storage.posts import post_of_message
 from storage.tables import Incident
 
@@ -21,6 +21,9 @@ def target(desk: Desk, incoming: Incoming) -> Incident | None:
         part = part_of_message(session, incoming.chat_id, incoming.reply_to)
         post = None if part else post_of_message(session, incoming.chat_id, incoming.reply_to)
         incident_id = part.incident_id if part else post.incident_id if post else None
+        if part is None and post is None and incoming.reply_number:
+            named = by_number(session, incoming.reply_number)
+            incident_id = named.id if named else None
     if incident_id is None and incoming.media_group_id:
         # Only proof comes as an album of which just the first piece is a reply; the report's own pieces join it.
         sibling = part_of_album(session, incoming.chat_id, incoming.media_group_id)

@@ -6,6 +6,7 @@ from bot.domain.acts import Status
 from bot.services.desk import Desk
 from bot.services.drafting import ask_author, consider
 from storage.incidents import reports_of
+from storage.posts import forget_reactions
 from storage.tables import Community, Incident, Part
 
 
@@ -34,10 +35,12 @@ def split(desk: Desk, incident: Incident) -> Incident | None:
     )
     desk.session.add(fresh)
     desk.session.flush()
-    for part in reports_of(desk.session, incident.ident):
-        if part.message_id >= first.message_id:
-            part.incident_id = fresh.ident
-            desk.session.add(part)
+    moved = [part for part in reports_of(desk.session, incident.ident) if part.message_id >= first.message_id]
+    for part in moved:
+        part.incident_id = fresh.ident
+        desk.session.add(part)
+    # The reaction on a picture is its own incident's from now on.
+    forget_reactions(desk.session, incident.ident, [part.message_id for part in moved])
     incident.gather_until = desk.now
     desk.session.add(incident)
     desk.session.flush()

@@ -130,9 +130,7 @@ def group_rows(screen: Screen, scene: Scene) -> tuple[Row, ...]:
             act_button(speech, incident_id, Act.SAY_FIXED, key, speech.tell(text)) for key, text in ANSWERS.items()
         )
         return (tuple(answers),)
-    if can_split(scene):
-        return ((act_button(speech, incident_id, Act.SPLIT),), *undo_row(screen, scene, Role.REPORTER))
-    return undo_row(screen, scene, Role.REPORTER)
+    return ((act_button(speech, incident_id, Act.SPLIT),),) if can_split(scene) else ()
 
 
 def can_reopen(screen: Screen, scene: Scene) -> bool:
@@ -163,10 +161,15 @@ def unit_menu(speech: Speech, scene: Scene, act: Act) -> list[Row]:
 
 def category_menu(speech: Speech, incident_id: int, keys: tuple[str, ...]) -> list[Row]:
     return pairs(
-        act_button(speech, incident_id, Act.FILE, key, f"{CATEGORIES[key].icon} {category_name(speech, key)}")
+        act_button(speech, incident_id, Act.FILE, key, f"{CATEGORIES[key].icon} {_asked(speech, key)}")
         for key in keys
         if key in CATEGORIES
     )
+
+
+def _asked(speech: Speech, key: str) -> str:
+    """What somebody is asked about: a cover is a cover, before anybody knows that no unit owns it."""
+    return speech.tell(N_("Manhole cover (whose?)")) if key == "cover.unknown" else category_name(speech, key)
 
 
 def reasons_menu(speech: Speech, incident_id: int, menu: str) -> list[Row] | None:

@@ -39,7 +39,9 @@ def office_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     """Why the secretary is needed, with what is known and the one tap that answers."""
     incident = scene.incident
     forgotten = incident.status == Status.VOID and incident.number is None and not _recent(screen, scene)
-    if post.seq != incident.needs or forgotten:
+    # What is on its way and needs nobody here any more leaves the office chat; what has ended stays as a record.
+    on_its_way = incident.status in (Status.DISPATCHED, Status.ACCEPTED) and not incident.need
+    if post.seq != incident.needs or forgotten or (on_its_way and not _recent(screen, scene)):
         return Gone(headline(screen, scene))
     menu = str(post.args.get("menu", ""))
     lines = [headline(screen, scene)]
