@@ -8,7 +8,7 @@ from sqlalchemy import case, func, or_
 from sqlmodel import Session, col, select
 
 from bot.domain.acts import OPEN
-from storage.tables import Incident, Part, Sequence, Shop
+from storage.tables import Incident, Part, Sequence
 
 
 def lock(session: Session, incident_id: int) -> Incident | None:
@@ -148,10 +148,6 @@ def find(session: Session, communities: Row_[int], unit_id: int | None, text: st
     """Incidents whose number, place, words or shop contain `text`, newest first."""
     pattern = f"%{_escaped(text)}%"
     in_words = select(Part.incident_id).where(col(Part.text).ilike(pattern, escape="\\"))
-    shops = select(Shop.user_id).where(
-        col(Shop.community_id).in_(communities),
-        or_(col(Shop.name).ilike(pattern, escape="\\"), col(Shop.address).ilike(pattern, escape="\\")),
-    )
     query = select(Incident).where(
         col(Incident.community_id).in_(communities),
         Incident.number != None,  # noqa: E711 - SQL
@@ -159,7 +155,8 @@ def find(session: Session, communities: Row_[int], unit_id: int | None, text: st
             col(Incident.number).ilike(pattern, escape="\\"),
             col(Incident.place).ilike(pattern, escape="\\"),
             col(Incident.id).in_(in_words),
-            col(Incident.reporter_id).in_(shops),
+            col(Incident.shop).ilike(pattern, escape="\\"),
+            col(Incident.address).ilike(pattern, escape="\\"),
         ),
     )
     if unit_id is not None:

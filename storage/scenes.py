@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session, select
 
-from storage.tables import Answer, Community, District, Event, Incident, Part, Shop, Unit
+from storage.tables import Answer, Community, District, Event, Incident, Part, Unit
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,6 @@ class Scene:
     community: Community
     district: District | None
     unit: Unit | None
-    shop: Shop | None
     parts: tuple[Part, ...]
     events: tuple[Event, ...]
     answers: tuple[Answer, ...]
@@ -45,13 +44,11 @@ def load_scene(session: Session, incident_id: int) -> Scene | None:
         return None
     community = session.get_one(Community, incident.community_id)
     units = session.exec(select(Unit).where(Unit.community_id == community.id, Unit.active).order_by(Unit.id)).all()  # type: ignore[arg-type]
-    shop = session.get(Shop, (incident.community_id, incident.reporter_id)) if incident.reporter_id else None
     return Scene(
         incident=incident,
         community=community,
         district=session.get(District, incident.district_id) if incident.district_id else None,
         unit=session.get(Unit, incident.unit_id) if incident.unit_id else None,
-        shop=shop,
         parts=tuple(session.exec(select(Part).where(Part.incident_id == incident_id).order_by(Part.id)).all()),  # type: ignore[arg-type]
         events=tuple(session.exec(select(Event).where(Event.incident_id == incident_id).order_by(Event.id)).all()),  # type: ignore[arg-type]
         answers=tuple(session.exec(select(Answer).where(Answer.incident_id == incident_id)).all()),

@@ -26,7 +26,7 @@ from bot.views.cards import CARDS
 from bot.views.content import Content, Gone, Menu, Screen, Shape
 from bot.views.sentences import act_told, category_name, reason_name, span, status_name
 from storage.scenes import Scene
-from storage.tables import Answer, Community, District, Event, Incident, Part, Post, Shop, Unit
+from storage.tables import Answer, Community, District, Event, Incident, Part, Post, Unit
 
 ROOT = Path(__file__).parent.parent
 KEYWORDS = {"say": None, "tell": None, "N_": None}
@@ -183,6 +183,8 @@ def _screen(language: str) -> Screen:
 def _scene(language: str, status: Status, need: str = "", category: str = "cover.water") -> Scene:
     community, district, water, power, shop, address, secretary, words = NAMES[language]
     incident = Incident(
+        shop=shop,
+        address=address,
         id=7, community_id=1, district_id=1, number=None if status is Status.DRAFT else "SD-2026-0042",
         status=str(status), category=category, likely=["cover.water", "road"], unit_id=1, refused_by=[2, 1],
         chat_id=-100, message_id=5, author_id=9, reporter_id=9, latitude=30.7, longitude=121.0,
@@ -199,7 +201,6 @@ def _scene(language: str, status: Status, need: str = "", category: str = "cover
         community=Community(id=1, key="sd", name=community, prefix="SD"),
         district=District(id=1, community_id=1, key="guandi", name=district),
         unit=Unit(id=1, community_id=1, key="water", name=water),
-        shop=Shop(community_id=1, user_id=9, name=shop, address=address),
         parts=parts,
         events=tuple(_events(secretary, power, words)),
         answers=tuple(

@@ -230,7 +230,7 @@ async def test_a_question_nobody_answers_goes_to_the_office_and_the_group_sees_n
             for shown in (first, second)
         ]
         for draft in drafts:
-            assert "Draft" in words(draft) and "What is it? Nobody has said." in words(draft)
+            assert "New, not yet sorted" in words(draft) and "What is it? Nobody has said." in words(draft)
             assert labels(draft) == [*LIKELIEST, "Other kinds", "Not a report", "More"]
         for chat in (GUANDI, NANSHI):
             await there.gone(chat, "What is it?")

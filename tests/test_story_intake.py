@@ -73,7 +73,7 @@ async def test_a_photo_with_clear_words_becomes_a_card_for_the_unit_and_its_word
         await there.sees(WATER, "水务公司: On our way")
 
         await there.say(LIN, OFFICE, "/i 1")
-        sheet = words(await there.sees(OFFICE, "-0001"))
+        sheet = words(await there.sees(OFFICE, "reported it"))
         for entry in ("reported it", "changed the words", "wrote: I put a cone there", "added a picture", "On our way"):
             assert entry in sheet
         assert len(await there.from_bot(GUANDI)) == 1

@@ -311,3 +311,27 @@ async def test_only_the_listed_members_act_for_a_unit_that_lists_them(tmp_path: 
 @pytest.mark.parametrize("status", [Status.DISPATCHED, Status.ACCEPTED])
 def test_the_table_gives_a_unit_what_the_stories_press(status: Status) -> None:
     assert {"Done", "Not ours", "Made safe"} <= unit_buttons(status)
+
+
+async def test_a_later_shop_moves_no_incident(tmp_path: Path) -> None:
+    """Found by a newcomer: the unit would have driven to the shop's new address."""
+    async with walk(tmp_path) as t:
+        await t.say(ZHANG, ZHANG, "/shop 张记面馆，中山路12号")
+        await t.sees(ZHANG, "中山路12号", person=ZHANG)
+        card = await t.report()
+        assert "张记面馆, 中山路12号" in words(card)
+        await t.say(ZHANG, ZHANG, "/shop 新张记，人民路1号")
+        await t.sees(ZHANG, "人民路1号", person=ZHANG)
+        await t.press(WATER_MAN, WATER, card, "Accept")
+        changed = await t.sees(WATER, "In hand")
+        assert "中山路12号" in words(changed) and "人民路" not in words(changed)
+
+
+async def test_what_a_unit_writes_is_seen_and_reaches_the_office(tmp_path: Path) -> None:
+    async with walk(tmp_path) as t:
+        card = await t.report()
+        await t.press(WATER_MAN, WATER, card, "Accept")
+        said = await t.say(WATER_MAN, WATER, "管道要等水务来疏通", reply_to=card["message_id"])
+        await t.reaction(WATER, said["message_id"], ["👀"])
+        note = await t.sees(OFFICE, "水务公司 writes:")
+        assert "管道要等水务来疏通" in words(note) and "Reassign" in labels(note)

@@ -93,6 +93,8 @@ def _file(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str,
     if choice not in CATEGORIES:
         return Told(menu="file")
     filing.file(desk, incident, choice, actor, role)
+    if role is Role.SECRETARY:
+        return Told(speech.tell("Filed as {number}.", number=incident.number))
     return Told(speech.tell("Thank you. It is {number} now.", number=incident.number))
 
 

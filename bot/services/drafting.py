@@ -94,7 +94,7 @@ def erase(desk: Desk, incident: Incident) -> None:
         others.add(part.user_id)
         desk.session.delete(part)
     incident.latitude = incident.longitude = None
-    incident.place = ""
+    incident.place = incident.shop = incident.address = ""
     incident.likely = []
     author, incident.reporter_id, incident.author_id = incident.author_id, None, 0
     desk.session.add(incident)

@@ -69,7 +69,7 @@ def _accept(desk: Desk, incident: Incident, step: Step) -> None:
     incident.accepted_at = incident.accepted_at or desk.now
     # Late to be accepted is said and over; the repair has a limit of its own, to be heard of by itself.
     incident.breached = incident.repair_due is not None and incident.repair_due <= desk.now
-    if incident.need == "breached" and not incident.breached:
+    if incident.need in ("breached", "note") and not incident.breached:
         call_secretary(incident, "")
 
 

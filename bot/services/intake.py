@@ -14,7 +14,7 @@ from bot.services.people import remember
 from bot.services.posting import add_post, post_up
 from storage.events import last_by
 from storage.incidents import gathering, lock, part_of_album, part_of_message
-from storage.tables import Binding, Community, Event, Incident, Part
+from storage.tables import Binding, Community, Event, Incident, Part, Shop
 
 
 def take_picture(desk: Desk, binding: Binding, incoming: Incoming, words_before: str = "") -> Incident | None:
@@ -138,6 +138,9 @@ def open_draft(
         explicit=explicit,
     )
     note_place(incident, incoming)
+    shop = desk.session.get(Shop, (community.ident, visitor.user_id))
+    if shop is not None:
+        incident.shop, incident.address = shop.name, shop.address
     desk.session.add(incident)
     desk.session.flush()
     part = make_part(desk, incident, incoming)

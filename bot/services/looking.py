@@ -13,7 +13,7 @@ from bot.views.lists import PAGE, Line
 from storage import chats, incidents
 from storage.posts import held_cards, held_posts, latest_seq
 from storage.store import stir
-from storage.tables import Binding, Community, District, Incident, Shop, Unit
+from storage.tables import Binding, Community, District, Incident, Unit
 
 FOUND = 8
 
@@ -178,6 +178,5 @@ def own_lines(desk: Desk, user_id: int) -> list[Line]:
 def line(desk: Desk, incident: Incident) -> Line:
     unit = desk.session.get(Unit, incident.unit_id) if incident.unit_id else None
     district = desk.session.get(District, incident.district_id) if incident.district_id else None
-    shop = desk.session.get(Shop, (incident.community_id, incident.reporter_id)) if incident.reporter_id else None
-    place = shop.name if shop else incident.place or (district.name if district else "")
+    place = incident.shop or incident.place or (district.name if district else "")
     return Line(incident, unit.name if unit else "", place)

@@ -1,14 +1,14 @@
 """What a reply to a photo, a card or a line means: the after-photo that resolves, or a word for the history."""
 
-from bot.domain.acts import Act, Role, Status
+from bot.domain.acts import WITH_UNIT, Act, Role, Status
 from bot.domain.rights import Actor, may, roles
 from bot.services.desk import Desk
-from bot.services.effects import Step
+from bot.services.effects import Step, call_secretary
 from bot.services.incoming import Incoming
 from bot.services.intake import join, make_part, note_place
 from bot.services.lifecycle import carry_out
 from bot.services.people import matter, remember
-from bot.services.posting import post_up
+from bot.services.posting import add_post, post_up
 from storage.incidents import by_number, lock, part_of_album, part_of_message
 from storage.posts import post_of_message
 from storage.tables import Incident
@@ -52,6 +52,14 @@ def reply(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> b
     # A remark says words, shows a picture or names a place; the history tells which.
     note = "place" if incoming.place is not None else ""
     carry_out(desk, incident, Step(Act.COMMENT, actor, role, reason=note, what=incoming.text))
+    if role in (Role.UNIT, Role.REPORTER):
+        # Words said to the bot are seen, and show it.
+        add_post(desk, incident, "reaction", incoming.chat_id, seq=incoming.message_id, reply_to=incoming.message_id)
+    if role is Role.UNIT and not incident.need and incident.status in WITH_UNIT:
+        # What a unit writes is for the secretary, who has no card of it just now.
+        call_secretary(incident, "note")
+        desk.session.add(incident)
+        post_up(desk, incident)
     return True
 
 

@@ -27,6 +27,8 @@ def split(desk: Desk, incident: Incident) -> Incident | None:
         message_id=first.message_id,
         author_id=incident.author_id,
         reporter_id=incident.reporter_id,
+        shop=incident.shop,
+        address=incident.address,
         created_at=desk.now,
         gather_until=desk.now,
         reminded_at=desk.now,

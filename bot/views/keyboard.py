@@ -147,13 +147,13 @@ def can_split(scene: Scene) -> bool:
 
 
 def unit_menu(speech: Speech, scene: Scene, act: Act) -> list[Row]:
-    """One button a unit, the one that the route leads to first, those that refused it marked."""
+    """One button a unit, the one that the route leads to first, those that refused it marked and last."""
     refused = set(scene.incident.refused_by)
     buttons = [
         act_button(
             speech, scene.incident.ident, act, str(unit.id), f"{unit.name} ✗" if unit.id in refused else unit.name
         )
-        for unit in sorted(scene.units, key=lambda unit: unit.id != scene.incident.suggested_id)
+        for unit in sorted(scene.units, key=lambda unit: (unit.id in refused, unit.id != scene.incident.suggested_id))
         if unit.id != scene.incident.unit_id
     ]
     return pairs(buttons)

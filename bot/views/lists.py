@@ -108,6 +108,7 @@ def numbers(screen: Screen, figures: Numbers) -> Content:
                 "{label} {rate} ({hits}/{of})", label=speech.tell(label), rate=rate.percent, hits=rate.hits, of=rate.of
             )
         )
+    lines.append(speech.say(N_("(Rates count what fell due this month.)")))
     if metrics.parked:
         lines.append(speech.say(N_("Parked, left out: {parked}"), parked=metrics.parked))
     for name, count, unit in figures.units:

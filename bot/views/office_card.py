@@ -29,6 +29,7 @@ _NEEDS: Mapping[str, str] = {
     "unrouted": N_("No unit is responsible for this. Where should it go?"),
     "returned": N_("{unit} says it is not theirs. Where should it go?"),
     "breached": N_("Past its limit."),
+    "note": N_("{unit} writes:"),
     "check": N_("{unit} says it is done. Please check."),
     "reopen": N_("The reporter asks to reopen it."),
     "undelivered": N_("The card could not be delivered to {unit}."),
@@ -53,7 +54,8 @@ def office_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     if incident.need == "breached":
         lines += deadline_lines(screen, scene)
     lines += facts(screen, scene)
-    lines.append(status_line(screen, scene))
+    if incident.number is not None:
+        lines.append(status_line(screen, scene))
     lines += history_lines(screen, scene) if menu == "history" else []
     if incident.status in (Status.RESOLVED, Status.CLOSED):
         lines.append(_answer_line(screen, scene))
@@ -82,7 +84,7 @@ def _given_reason(screen: Screen, scene: Scene) -> str:
 
 
 def _answer_line(screen: Screen, scene: Scene) -> str:
-    counts = answers_counted(screen, scene)
+    counts = answers_counted(screen, scene, named=True)
     return screen.speech.say(N_("In the group: {counts}"), counts=counts) if counts else ""
 
 

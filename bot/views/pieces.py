@@ -15,8 +15,9 @@ WORDS = 300
 
 def headline(screen: Screen, scene: Scene) -> str:
     incident = scene.incident
-    number = incident.number or screen.speech.tell(N_("Draft"))
-    return f"{light(incident)} <b>{number}</b> {category_name(screen.speech, incident.category)}"
+    if incident.number is None:
+        return f"{light(incident)} <b>" + screen.speech.tell(N_("New, not yet sorted")) + "</b>"
+    return f"{light(incident)} <b>{incident.number}</b> {category_name(screen.speech, incident.category)}"
 
 
 def facts(screen: Screen, scene: Scene) -> list[str]:
@@ -81,14 +82,19 @@ def last_remark(screen: Screen, scene: Scene, without: Collection[str] = ()) -> 
     return "✎ " + screen.speech.say("{who}: {words}", who=who, words=shorten(remark.what, WORDS // 2))
 
 
-def answers_counted(screen: Screen, scene: Scene) -> str:
+def answers_counted(screen: Screen, scene: Scene, named: bool = False) -> str:
+    """How many said what; `named`: and what the reporter said, whose word weighs most."""
     given = [answer.answer for answer in scene.answers if answer.round == scene.incident.rework]
     say = screen.speech.say
-    return " · ".join(
+    counted = [
         say("{answer} {count}", answer=screen.speech.tell(text), count=given.count(key))
         for key, text in ANSWERS.items()
         if key in given
-    )
+    ]
+    own = next((each for each in scene.answers if each.user_id == scene.incident.reporter_id), None)
+    if named and own is not None and own.round == scene.incident.rework:
+        counted.append(say("the reporter: {answer}", answer=screen.speech.tell(ANSWERS[own.answer])))
+    return " · ".join(counted)
 
 
 def refusals(screen: Screen, scene: Scene) -> str:

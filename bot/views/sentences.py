@@ -75,9 +75,9 @@ def left(speech: Speech, due: datetime, now: datetime) -> str:
 
 def where(speech: Speech, scene: Scene) -> str:
     """District, shop and address, named place: what of it is known, as plain text."""
-    shop = scene.shop.name if scene.shop else ""
-    if scene.shop and scene.shop.address:
-        shop = speech.tell("{shop}, {address}", shop=scene.shop.name, address=scene.shop.address)
+    shop = scene.incident.shop
+    if shop and scene.incident.address:
+        shop = speech.tell("{shop}, {address}", shop=shop, address=scene.incident.address)
     return " · ".join(filter(None, (scene.district.name if scene.district else "", shop, scene.incident.place)))
 
 

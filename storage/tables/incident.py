@@ -46,6 +46,9 @@ class Incident(Numbered, table=True):
     latitude: float | None = None
     longitude: float | None = None
     place: str = ""
+    shop: str = ""
+    address: str = ""
+    """The reporter's shop as it was registered when they reported: a later /shop moves no incident."""
     created_at: datetime = at_column(nullable=False)
     gather_until: datetime = at_column(nullable=False)
     filed_at: datetime | None = at_column(index=True)

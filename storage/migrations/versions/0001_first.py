@@ -196,6 +196,8 @@ def upgrade() -> None:
         sa.Column("latitude", sa.Float(), nullable=True),
         sa.Column("longitude", sa.Float(), nullable=True),
         sa.Column("place", sa.String(), nullable=False),
+        sa.Column("shop", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("gather_until", Instant(), nullable=False),
         sa.Column("filed_at", Instant(), nullable=True),
