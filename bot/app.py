@@ -229,9 +229,9 @@ class App:
 
     async def _follow(self, base: str, ticker: Ticker, delivery: Delivery) -> None:
         """A sandbox winds its clock forward; so do we. Any other server has no such door, and that ends it."""
+        after = self.clock.ahead.total_seconds()
         async with aiohttp.ClientSession() as session:
             while True:
-                after = self.clock.ahead.total_seconds()
                 asked = {"after": str(after), "timeout": "25"}
                 try:
                     async with session.get(f"{base}/sandbox/clock", params=asked) as answer:
@@ -242,6 +242,8 @@ class App:
                     await asyncio.sleep(1.0)
                     continue
                 if offset != after:
+                    # Sent back exactly as it came: rounded, it would never be the one the sandbox waits to change.
+                    after = offset
                     self.clock.ahead = timedelta(seconds=offset)
                     ticker.wake()
                     await ticker.tick()

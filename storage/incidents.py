@@ -144,8 +144,10 @@ def open_queue(
     return list(rows), int(total)
 
 
-def find(session: Session, communities: Row_[int], unit_id: int | None, text: str, most: int) -> list[Incident]:
-    """Incidents whose number, place, words or shop contain `text`, newest first."""
+def find(
+    session: Session, communities: Row_[int], unit_id: int | None, text: str, kinds: Row_[str], most: int
+) -> list[Incident]:
+    """Incidents whose number, place, words or shop contain `text`, or of one of the `kinds`, newest first."""
     pattern = f"%{_escaped(text)}%"
     in_words = select(Part.incident_id).where(col(Part.text).ilike(pattern, escape="\\"))
     query = select(Incident).where(
@@ -153,6 +155,7 @@ def find(session: Session, communities: Row_[int], unit_id: int | None, text: st
         Incident.number != None,  # noqa: E711 - SQL
         or_(
             col(Incident.number).ilike(pattern, escape="\\"),
+            col(Incident.category).in_(kinds),
             col(Incident.place).ilike(pattern, escape="\\"),
             col(Incident.id).in_(in_words),
             col(Incident.shop).ilike(pattern, escape="\\"),

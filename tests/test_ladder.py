@@ -62,6 +62,17 @@ def test_of_several_clocks_the_nearest_speaks_first() -> None:
     assert moment is not None and moment.clock is Clock.ACCEPT and moment.at == at(0.375)
 
 
+def test_once_the_repair_is_late_only_its_ladder_goes_on() -> None:
+    accept = Running(Clock.ACCEPT, START, START + timedelta(minutes=30))
+    after, clocks = at(4), set()
+    for _ in range(8):
+        moment = next_moment([REPAIR, accept], after, CALENDAR, NO_QUIET, dangerous=True)
+        assert moment is not None
+        after = moment.at
+        clocks.add(moment.clock)
+    assert clocks == {Clock.REPAIR}
+
+
 def test_no_clock_no_reminder() -> None:
     assert next_moment([], START, CALENDAR, NO_QUIET, dangerous=True) is None
 

@@ -179,7 +179,7 @@ async def test_the_whole_story_is_played_on_the_page(browser: Browser, tmp_path:
         album = said(district, COVER)
         await expect(album.get_by_test_id("photo")).to_have_count(3)
         await expect(album.get_by_test_id("reaction")).to_have_text(["👀"])
-        card = told(unit, "状态：")
+        card = told(unit, "状态：").first
         await expect(card).to_contain_text(re.compile(r"🔴 SD-\d{4}-0001 上水井盖"))
         await expect(card).to_contain_text("📍 关帝庙商圈")
         await expect(card).to_contain_text(f"“{COVER}”")
@@ -310,7 +310,7 @@ async def test_hostile_words_stay_words(browser: Browser, tmp_path: Path) -> Non
         await visitor.sample(district, "cover")
         await visitor.write(district, HOSTILE)
         assert await said(district, "W" * 400).locator(".words").inner_text() == HOSTILE
-        card = told(unit, "状态：")
+        card = told(unit, "状态：").first
         await expect(card).to_contain_text("<script>alert(1)</script><img src=x onerror=alert(2)> &amp; &")
         assert "\u202e" not in await card.inner_text(), "a quotation cannot turn the card's own words round"
         for size in (WIDE, PHONE):

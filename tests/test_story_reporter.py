@@ -75,7 +75,7 @@ async def test_the_reporter_and_the_neighbours_say_whether_it_is_fixed_and_the_o
         again = await there.sees(GUANDI, "How does it look?")
         assert "Fixed 1" not in words(again)
         await there.press(MARIA, GUANDI, again, "Fixed")
-        await there.sees(OFFICE, lambda message: words(message).endswith("In the group: Fixed 1"))
+        await there.sees(OFFICE, lambda message: "In the group: Fixed 1 · the reporter: Fixed" in words(message))
 
         final = await there.sees(OFFICE, lambda message: "Confirm" in labels(message))
         await there.press(LIN, OFFICE, final, "Confirm")

@@ -4,7 +4,7 @@ After an outage only the newest missed step speaks: the caller asks for the next
 sent, and a moment in the past is simply due now.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -70,6 +70,16 @@ def _next_midnight(at: datetime, calendar: Calendar) -> datetime:
     return datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), calendar.zone).astimezone(at.tzinfo)
 
 
+def _heard(clocks: Iterable[Running]) -> Callable[[Moment], bool]:
+    """Once the repair itself is late, only its ladder goes on: three at once about one incident would be nagging."""
+    repair = next((running.due for running in clocks if running.clock is Clock.REPAIR), None)
+
+    def heard(moment: Moment) -> bool:
+        return moment.clock is Clock.REPAIR or moment.step is not Step.LATE or repair is None or moment.at < repair
+
+    return heard
+
+
 def next_moment(
     clocks: Iterable[Running], after: datetime, calendar: Calendar, quiet: Hours, dangerous: bool
 ) -> Moment | None:
@@ -78,8 +88,10 @@ def next_moment(
     `after` is the moment of the last reminder, or the start of the clocks when none was sent.
     """
     upcoming: list[Moment] = []
+    clocks = tuple(clocks)
+    heard = _heard(clocks)
     for running in clocks:
-        found = next((moment for moment in steps(running, calendar) if moment.at > after), None)
+        found = next((moment for moment in steps(running, calendar) if moment.at > after and heard(moment)), None)
         if found is not None:
             upcoming.append(found)
     if not upcoming:
@@ -93,10 +105,12 @@ def next_moment(
 def passed(clocks: Iterable[Running], after: datetime, now: datetime, calendar: Calendar) -> list[Moment]:
     """The steps in (after, now], oldest first: several after an outage or a night, which one reminder then covers."""
     found: list[Moment] = []
+    clocks = tuple(clocks)
+    heard = _heard(clocks)
     for running in clocks:
         for moment in steps(running, calendar):
             if moment.at > now:
                 break
-            if moment.at > after:
+            if moment.at > after and heard(moment):
                 found.append(moment)
     return sorted(found, key=lambda moment: moment.at)

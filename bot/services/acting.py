@@ -131,13 +131,13 @@ def fresh_proof(desk: Desk, incident: Incident) -> bool:
 def _say_fixed(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
     if choice not in ANSWERS:
         return Told(speech.tell("This button is out of date."), alert=True)
-    key = (incident.id, actor.user_id, incident.rework)
+    key = (incident.id, actor.user_id, incident.round)
     answer = desk.session.get(Answer, key)
     if answer is not None and answer.answer == choice:
         return Told(speech.tell("Noted already, thank you."))
     if answer is None:
         answer = Answer(
-            incident_id=incident.ident, user_id=actor.user_id, round=incident.rework, answer=choice, at=desk.now
+            incident_id=incident.ident, user_id=actor.user_id, round=incident.round, answer=choice, at=desk.now
         )
     answer.answer, answer.at = choice, desk.now
     desk.session.add(answer)

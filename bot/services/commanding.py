@@ -115,7 +115,7 @@ def _incident(desk: Desk, asked: Asked) -> None:
     if not asked.words:
         _say(desk, asked, N_("Write the number after the command: /i SD-2026-0042"))
         return
-    incident = looking.by_name(desk, asked.words, here)
+    incident = looking.by_name(desk, _actor(desk, asked), asked.words, here)
     role = looking.visible(desk, _actor(desk, asked), here, incident) if incident is not None else ""
     if incident is None or not role:
         _say(desk, asked, N_("There is no incident {number} that you can see here."), number=asked.words[:40])

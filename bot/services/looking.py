@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor
 from bot.services.desk import Desk
 from bot.services.people import matter
@@ -71,14 +72,17 @@ def visible(desk: Desk, actor: Actor, binding: Binding | None, incident: Inciden
 NUMBER = re.compile(r"^(?:([A-Z]{1,4})-?)?(?:(\d{4})-)?0*(\d{1,7})$")
 
 
-def by_name(desk: Desk, text: str, binding: Binding | None) -> Incident | None:
-    """`SD-2026-0042`, or short: `42`, `2026-42` in a chat that belongs to a community."""
+def by_name(desk: Desk, actor: Actor, text: str, binding: Binding | None) -> Incident | None:
+    """`SD-2026-0042`, or short: `42`, `2026-42` where it is clear which community is meant."""
     wanted = NUMBER.match(text.strip().upper())
     if wanted is None:
         return None
     prefix, year, number = wanted.groups()
-    if prefix is None and binding is not None:
-        prefix = desk.session.get_one(Community, binding.community_id).prefix
+    if prefix is None:
+        own = [binding.community_id] if binding is not None else list(chats.secretary_in(desk.session, actor.user_id))
+        prefix = desk.session.get_one(Community, own[0]).prefix if len(own) == 1 else None
+    if prefix is None:
+        return None
     if year is None:
         # In January people still speak of last year's: the newest of that number.
         return incidents.newest_numbered(desk.session, f"{prefix}-", f"-{int(number):04d}")
@@ -161,7 +165,8 @@ def found_lines(desk: Desk, args: dict[str, Any]) -> list[Line]:
     text = str(args.get("text", ""))
     if not text:
         return []
-    rows = incidents.find(desk.session, args.get("communities", []), args.get("unit"), text, FOUND)
+    kinds = [key for key, kind in CATEGORIES.items() if text in kind.name_zh or text.lower() in kind.name_en.lower()]
+    rows = incidents.find(desk.session, args.get("communities", []), args.get("unit"), text, kinds, FOUND)
     return [line(desk, row) for row in rows]
 
 

@@ -10,9 +10,10 @@ from bot.services.desk import Desk
 from bot.services.drafting import erase, gather_over, unanswered
 from bot.services.effects import call_secretary
 from bot.services.lifecycle import running, schedule
-from bot.services.posting import dangerous, post_up, replace_post
+from bot.services.posting import dangerous, post_up, replace_post, subject
 from storage import chats
 from storage.incidents import lock
+from storage.posts import find_post
 from storage.tables import Community, Incident, Timer
 from storage.timers import set_timer
 
@@ -57,7 +58,10 @@ def _speak(desk: Desk, incident: Incident, community: Community, missed: list[Mo
     home = chats.chat_of_unit(desk.session, incident.unit_id) if with_unit and incident.unit_id else None
     home = home or chats.office_of(desk.session, community.ident)
     if home is not None:
-        replace_post(desk, incident, "reminder", home, args=args)
+        card = find_post(desk.session, subject(incident), home.chat_id, "card", incident.cards)
+        # One tap on the reminder leads up to its card, however far that is by now.
+        answers = card.message_ids[0] if card is not None and card.message_ids else None
+        replace_post(desk, incident, "reminder", home, args=args, reply_to=answers)
     if with_unit and any(moment.step is not Step.SOON for moment in missed) and not incident.breached:
         incident.breached = True
         call_secretary(incident, "breached")

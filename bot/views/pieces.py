@@ -84,15 +84,16 @@ def last_remark(screen: Screen, scene: Scene, without: Collection[str] = ()) -> 
 
 def answers_counted(screen: Screen, scene: Scene, named: bool = False) -> str:
     """How many said what; `named`: and what the reporter said, whose word weighs most."""
-    given = [answer.answer for answer in scene.answers if answer.round == scene.incident.rework]
+    given = [answer.answer for answer in scene.answers if answer.round == scene.incident.round]
     say = screen.speech.say
     counted = [
         say("{answer} {count}", answer=screen.speech.tell(text), count=given.count(key))
         for key, text in ANSWERS.items()
         if key in given
     ]
-    own = next((each for each in scene.answers if each.user_id == scene.incident.reporter_id), None)
-    if named and own is not None and own.round == scene.incident.rework:
+    mine = (each for each in scene.answers if each.user_id == scene.incident.reporter_id)
+    own = next((each for each in mine if each.round == scene.incident.round), None)
+    if named and own is not None:
         counted.append(say("the reporter: {answer}", answer=screen.speech.tell(ANSWERS[own.answer])))
     return " · ".join(counted)
 

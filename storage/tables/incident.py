@@ -83,6 +83,11 @@ class Incident(Numbered, table=True):
     version: int = Field(default=1, sa_column=_incident_version)
     """Counted up by every change; of two that decide at once, the second is handled again."""
 
+    @property
+    def round(self) -> int:
+        """Which repair it is: each time the unit is set to work again, people are asked anew."""
+        return self.rework + self.reopened
+
 
 class Part(Numbered, table=True):
     """One Telegram message that belongs to an incident: a picture, words, a place."""
@@ -139,6 +144,6 @@ class Answer(SQLModel, table=True):
     incident_id: int = Field(foreign_key="incident.id", primary_key=True)
     user_id: int = big_column(primary_key=True)
     round: int = Field(default=0, primary_key=True)
-    """The incident's rework count when it was asked: a new repair asks anew."""
+    """The incident's round when it was asked: a new repair asks anew."""
     answer: str
     at: datetime = at_column(nullable=False)
