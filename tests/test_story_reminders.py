@@ -271,3 +271,20 @@ async def test_a_step_missed_by_day_and_found_at_night_waits_for_the_morning_wit
             (at,) = rows.execute("select next_at from timer where kind = 'remind'").fetchone()
         assert datetime.fromtimestamp(at / 1000, ZoneInfo("Asia/Shanghai")).strftime("%H:%M") == "07:00"
         assert not [each for each in await t.from_bot(POWER) if "left to" in words(each) or "too long" in words(each)]
+
+
+async def test_a_draft_that_nobody_sorts_comes_up_again_each_working_day(tmp_path: Path) -> None:
+    async with walk(tmp_path) as t:
+        await t.workday("10:00")
+        await t.photo(ZHANG, GUANDI)
+        await t.settled()
+        await t.minutes(1)
+        await t.settled()
+        await t.minutes(6)
+        draft = await t.sees(OFFICE, "What is it? Nobody has said.")
+        await t.workday("08:31")
+        await t.sees(OFFICE, "has waited")
+        await t.settled()
+        assert len([each for each in await t.from_bot(OFFICE) if "has waited" in words(each)]) == 1
+        await t.press(LIN, OFFICE, draft, next(each for each in labels(draft) if "Manhole" in each))
+        await t.gone(OFFICE, "has waited")

@@ -10,7 +10,8 @@ from bot.domain.durations import Duration
 from bot.domain.worktime import Calendar
 
 VERIFY = Duration.parse("1wd")
-"""The secretary checks what a unit calls done within one working day: local, not a standard."""
+"""The secretary checks what a unit calls done, and sorts what nobody has named, within one working day: local, not a
+standard."""
 
 
 class Clock(StrEnum):
@@ -48,6 +49,7 @@ def deadlines(limits: Limits, since: datetime, calendar: Calendar) -> dict[Clock
 
 # Which clocks run in which status; a parked incident runs none.
 RUNS: Mapping[Status, tuple[Clock, ...]] = {
+    Status.DRAFT: (Clock.VERIFY,),
     Status.FILED: (Clock.ACCEPT,),
     Status.DISPATCHED: (Clock.ACCEPT, Clock.SAFE, Clock.REPAIR),
     Status.ACCEPTED: (Clock.SAFE, Clock.REPAIR),

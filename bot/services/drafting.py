@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from bot.domain.acts import Act, Role, Status
+from bot.domain.deadlines import VERIFY
 from bot.domain.recognising import recognise, says_report
 from bot.domain.rights import BOT
 from bot.services import filing
@@ -76,8 +77,9 @@ def unanswered(desk: Desk, incident: Incident) -> None:
     """Nobody told what it is: the secretary does. The group sees nothing of it."""
     if incident.status == Status.DRAFT:
         call_secretary(incident, "unknown")
-        desk.session.add(incident)
-        post_up(desk, incident)
+        community = desk.session.get_one(Community, incident.community_id)
+        incident.verify_due = desk.calendar(community).add(desk.now, VERIFY)
+        settle(desk, incident)
 
 
 def forget(desk: Desk, incident: Incident) -> None:

@@ -48,7 +48,7 @@ def _file(desk: Desk, incident: Incident, step: Step) -> None:
         year = desk.now.astimezone(desk.ground.zone).year
         incident.number = next_number(desk.session, incident.community_id, community.prefix, year)
     incident.category = step.what
-    incident.filed_at = desk.now
+    incident.filed_at, incident.verify_due = desk.now, None
     call_secretary(incident, "")
     start_clocks(desk, incident)
 

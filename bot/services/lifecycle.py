@@ -108,7 +108,8 @@ def running(incident: Incident) -> list[Running]:
         Clock.ACCEPT: incident.dispatched_at if incident.status == Status.DISPATCHED else incident.filed_at,
         Clock.SAFE: None if incident.safe_at else incident.dispatched_at,
         Clock.REPAIR: incident.dispatched_at,
-        Clock.VERIFY: incident.resolved_at,
+        # For a draft: since nobody has said what it is, and the secretary was asked.
+        Clock.VERIFY: incident.created_at if incident.status == Status.DRAFT else incident.resolved_at,
     }
     dues = {
         Clock.ACCEPT: incident.accept_due,

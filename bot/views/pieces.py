@@ -38,7 +38,8 @@ def deadline_lines(screen: Screen, scene: Scene) -> list[str]:
         return []
 
     def at(label: str, due: datetime) -> str:
-        return speech.tell(label) + " " + clock_time(due, screen.now, screen.zone)
+        told = speech.tell(label) + " " + clock_time(due, screen.now, screen.zone)
+        return speech.tell("{limit} (over)", limit=told) if due < screen.now else told
 
     pieces = []
     if incident.status == Status.DISPATCHED and incident.accept_due:

@@ -50,6 +50,9 @@ def reminder(screen: Screen, scene: Scene, post: Post) -> Shape:
     # Rounded up while there is time left: a reminder that leaves a second late still says half an hour.
     amount = span(speech, due - screen.now + timedelta(seconds=59) if ahead else screen.now - due)
     text = speech.say(_REMINDERS[clock][0 if ahead else 1], span=amount, **values)
+    if incident.status == Status.DRAFT:
+        waited = span(speech, screen.now - incident.created_at)
+        text = speech.say(N_("A new report has waited {span} to be sorted."), span=waited)
     if post.args.get("street"):
         text = speech.say(
             N_("{community}: {unit} has not finished this in twice its time."),
@@ -64,6 +67,6 @@ def _still(clock: Clock, status: Status) -> bool:
         Clock.ACCEPT: (Status.FILED, Status.DISPATCHED),
         Clock.SAFE: (Status.DISPATCHED, Status.ACCEPTED),
         Clock.REPAIR: (Status.DISPATCHED, Status.ACCEPTED),
-        Clock.VERIFY: (Status.RESOLVED,),
+        Clock.VERIFY: (Status.DRAFT, Status.RESOLVED),
     }
     return status in running[clock]
