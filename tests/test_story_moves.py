@@ -79,6 +79,8 @@ async def test_what_the_office_says_and_shows_is_not_the_groups_to_see(tmp_path:
         check = await here.sees(OFFICE, "Please check")
         await here.press(LIN, OFFICE, check, "Confirm")
         await here.sees(GUANDI, lambda each: "Closed" in words(each) and bool(each.get("photo")))
+        # What was shown is written down a moment after it is seen.
+        await here.settled()
         pair = here.rows("select picture from post where kind = 'line'")[0][0]
         report = here.rows("select id from part where role = 'report'")[0][0]
         assert pair.split(":")[1] == str(report)
