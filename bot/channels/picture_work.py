@@ -1,7 +1,7 @@
 """Opens pictures that people sent, in a process of its own: whatever a file does to the decoder, the relay lives on.
 
 Run as `python -m bot.channels.picture_work clean|pair`; reads framed pictures from standard input, writes a JSON line
-and a JPEG. Figures behind the limits: shared measurements in docs/decisions (a 34-byte WebP took 765 MB).
+and a JPEG. Why limits: measured with Pillow 13, a 34-byte WebP of 49 megapixels took 765 MB, a 284-byte BLP 659 MB.
 """
 
 import io
