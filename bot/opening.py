@@ -31,7 +31,6 @@ def ground_of(settings: Settings) -> Ground:
         language=settings.language,
         workdays=ChinaWorkdays(),
         operators=frozenset(settings.admin_ids),
-        public_url=settings.public_url,
     )
 
 

@@ -65,7 +65,6 @@ class Intake:
         self._ground, self._clock, self._reads_all = ground, clock, reads_all
         self._recent = Recent()
         self._at_once = asyncio.Semaphore(AT_ONCE)
-        self.taken = 0
 
     async def take_all(self, updates: list[dict[str, Any]]) -> None:
         """A batch: one chat's updates in their order, different chats side by side."""
@@ -87,7 +86,6 @@ class Intake:
         while True:
             try:
                 await self._feed(raw)
-                self.taken += 1
                 return
             except HandledBefore:
                 return

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlmodel import Session
 
@@ -52,6 +52,3 @@ class Door:
         """Only read: chatter is told apart from reports without a write."""
         now = self.clock.now()
         return await self.store.read(lambda session: work(Desk(session, self.ground, now)))
-
-
-Data = dict[str, Any]

@@ -249,8 +249,3 @@ def _changed(session: Session, statement: Update) -> int:
     """How many rows the statement changed."""
     result: Any = session.execute(statement)
     return int(result.rowcount)
-
-
-def count_states(session: Session) -> dict[str, int]:
-    rows: Any = session.execute(select(Post.state, func.count()).group_by(Post.state))
-    return {state: int(number) for state, number in rows}

@@ -4,8 +4,8 @@ word from the operator."""
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Update, func, update
-from sqlmodel import Session, col, select
+from sqlalchemy import Update, update
+from sqlmodel import Session, col
 
 from storage.store import stir
 from storage.tables import Note, Post
@@ -23,12 +23,6 @@ def hold_unsent(session: Session, now: datetime, made: str) -> int:
         chosen = update(Post).where(col(Post.state).in_(states))
         held += _changed(session, chosen.values(state="held", due_at=None, lease=None, error=told))
     return held
-
-
-def count_held(session: Session) -> int:
-    """How many posts a restore holds."""
-    query = select(func.count()).where(Post.state == "held", col(Post.error).in_(HELD.values()))
-    return int(session.exec(query).one())
 
 
 def release_held(session: Session, now: datetime) -> int:

@@ -65,7 +65,6 @@ class Delivery:
         self._busy: set[int] = set()
         self._quiet = asyncio.Event()
         self._ending = False
-        self.sent = 0
 
     def wake(self) -> None:
         """Something may be due."""
@@ -170,7 +169,6 @@ class Delivery:
             self._paces.chat(chat_id).block(time.monotonic() + outcome.seconds)
         elif not isinstance(outcome, Shown):
             log.info("post_outcome", post=post_id, chat=chat_id, outcome=type(outcome).__name__, told=str(outcome))
-        self.sent += 1
         await self._note(prepared, outcome)
 
     async def _paced(self, chat_id: int | None) -> None:

@@ -24,7 +24,6 @@ class Ground:
     language: str
     workdays: Workdays
     operators: frozenset[int] = frozenset()
-    public_url: str = ""
     bot_username: str = ""
 
 

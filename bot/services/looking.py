@@ -9,7 +9,7 @@ from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor
 from bot.services.desk import Desk
 from bot.services.people import matter
-from bot.services.posting import add_notice, add_post, replace_post, subject
+from bot.services.posting import add_post, replace_post, subject
 from bot.views.lists import PAGE, Line
 from storage import chats, incidents
 from storage.posts import held_cards, held_posts, latest_seq
@@ -122,32 +122,6 @@ def open_held(desk: Desk, incident: Incident, chat_id: int) -> None:
         post.args = {**post.args, "opened": True}
         desk.session.add(post)
         stir(desk.session, "posts")
-
-
-def ask(
-    desk: Desk,
-    view: str,
-    key: str,
-    chat_id: int,
-    *,
-    thread_id: int | None = None,
-    reply_to: int | None = None,
-    user_id: int | None = None,
-    **args: Any,
-) -> None:
-    """Have a list or a sentence shown as the answer to a command. In groups it is for the asker and goes again."""
-    in_group = chat_id < 0 and user_id is not None
-    add_notice(
-        desk,
-        chat_id,
-        view,
-        key,
-        thread_id=thread_id,
-        reply_to=reply_to,
-        user_id=user_id if in_group else None,
-        remove_after=timedelta(minutes=2) if in_group else None,
-        **args,
-    )
 
 
 def queue_lines(desk: Desk, args: dict[str, Any]) -> tuple[list[Line], int, int]:

@@ -1,7 +1,7 @@
 """Content ready for a channel: text, buttons, pictures. A channel turns it into messages, knowing no incident."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -83,7 +83,6 @@ class Screen:
     speech: Speech
     now: datetime
     zone: ZoneInfo
-    extra: dict[str, object] = field(default_factory=dict)
 
 
 def units(text: str) -> int:

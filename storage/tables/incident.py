@@ -79,7 +79,6 @@ class Incident(Numbered, table=True):
     prompted: bool = False
     """The author was asked for the category."""
     split_from: int | None = None
-    duplicate_of: int | None = None
     version: int = Field(default=1, sa_column=_incident_version)
     """Counted up by every change; of two that decide at once, the second is handled again."""
 

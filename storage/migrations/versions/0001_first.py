@@ -222,7 +222,6 @@ def upgrade() -> None:
         sa.Column("explicit", sa.Boolean(), nullable=False),
         sa.Column("prompted", sa.Boolean(), nullable=False),
         sa.Column("split_from", sa.Integer(), nullable=True),
-        sa.Column("duplicate_of", sa.Integer(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["community_id"],
