@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +31,7 @@ WATER_MAN, POWER_MAN, URBAN_MAN, TELECOM_MAN, PROPERTY_MAN = (500000200 + n for 
 OPERATOR = 500000900
 BOT = 700000001
 
-PATIENCE = 8.0
+PATIENCE = float(os.environ.get("TOWN_PATIENCE", "20"))
 GATHER = 20
 """Seconds, in a `patient` alliance."""
 
