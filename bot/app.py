@@ -20,6 +20,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.alliance import AllianceError
+from bot.auditor import PERIOD, Auditor
 from bot.channels.telegram import Telegram
 from bot.clock import Clock
 from bot.instance import alone_on
@@ -43,8 +44,9 @@ log = structlog.get_logger()
 
 EXAMPLE = Path(__file__).parent / "example" / "alliance.toml"
 SANDBOX_TOKEN = "700000001:sandbox-token-that-opens-nothing"  # noqa: S105 - the emulator takes any
-DRAIN = 10.0
-"""Seconds that messages on their way are given when the program is told to stop."""
+DRAIN = 8.0
+"""Seconds that what is in hand and what is on its way are given together when the program is told to stop: with the
+closing of the database it ends within ten."""
 LARGEST = 20 << 20
 """Bytes of a file that are fetched; Telegram's own server gives out no more, one of the operator's might."""
 SILENT = 120.0
@@ -68,6 +70,7 @@ class App:
         self.stopping = asyncio.Event()
         self._last_poll = asyncio.get_running_loop().time()
         self._fatal: str = ""
+        self._started = False
 
     async def run(self) -> None:
         """Until told to stop. Raises StartError."""
@@ -104,12 +107,15 @@ class App:
     ) -> None:
         clock, nursery = self.clock, self.nursery
         me = await self._greet(bot)
+        base = bot.session.api.base.split("/bot{")[0]
+        winds = (sandbox or _is_loopback(settings.bot_api_url)) and await self._wind(base)
         ground = replace(ground_of(settings), bot_username=me.username or "")
         await self._alliance(store, settings, ground)
         channel = Telegram(bot)
         pictures = Pictures(store, clock, lambda file_id: download(bot, file_id))
         delivery = Delivery(store, ground, clock, channel, pictures, nursery.spawn)
         ticker = Ticker(store, ground, clock)
+        auditor = Auditor(store, ground, clock, delivery.idle)
         routes = dispatcher()
         intake = Intake(bot, routes, store, ground, clock, bool(me.can_read_all_group_messages))
         polling = Polling(bot, intake, routes.resolve_used_update_types(), self._polled)
@@ -121,25 +127,29 @@ class App:
                 ticker.wake()
 
         store.on_commit = stirred
-        await self._open_web(stack, settings, store, polling)
+        await self._open_web(stack, settings, store, polling, auditor)
+        # What a fault has left behind is set right before anything is sent or reminded of.
+        await auditor.look()
+        ticker.every(PERIOD, "audit", auditor.look)
         nursery.keep("delivering", delivery.run)
         ticker.start()
         stack.callback(ticker.stop)
         nursery.spawn(ticker.tidy(), "tidy")
         nursery.spawn(self._offer_menus(channel, clock, ground), "menus")
-        base = bot.session.api.base.split("/bot{")[0]
-        if sandbox or _is_loopback(settings.bot_api_url):
+        if winds:
             nursery.keep("sandbox clock", lambda: self._follow(base, ticker, delivery))
+        self._started = True
         receiving = nursery.keep("polling", lambda: self._poll(polling))
         self._say(f"alliance-relay is running as @{me.username}.")
         if sandbox:
             self._say(f"No BOT_TOKEN: this is the sandbox. Open {base}/ in a browser.")
         await self.stopping.wait()
+        end = asyncio.get_running_loop().time() + DRAIN
         polling.stop()
         await asyncio.wait({receiving}, timeout=DRAIN / 2)
         receiving.cancel()
         await asyncio.gather(receiving, return_exceptions=True)
-        await self._drain(delivery)
+        await self._drain(delivery, end)
         if self._fatal:
             raise StartError(self._fatal)
 
@@ -184,10 +194,12 @@ class App:
             log.debug("alliance_changed", change=change)
 
     async def _open_web(
-        self, stack: contextlib.AsyncExitStack, settings: Settings, store: Store, polling: Polling
+        self, stack: contextlib.AsyncExitStack, settings: Settings, store: Store, polling: Polling, auditor: Auditor
     ) -> None:
         async def troubles() -> dict[str, str]:
-            found = dict(self.nursery.troubles)
+            found = {**self.nursery.troubles, **auditor.troubles}
+            if not self._started:
+                found["start"] = "what the last run left behind is being looked through"
             if polling.trouble:
                 found["polling"] = polling.trouble
             elif asyncio.get_running_loop().time() - self._last_poll > SILENT:
@@ -227,32 +239,43 @@ class App:
             except (TelegramAPIError, TypeError, OSError, TimeoutError) as error:
                 log.warning("menu_not_offered", error=type(error).__name__)
 
+    async def _wind(self, base: str) -> bool:
+        """Before anything is done: put our clock to where a sandbox's is. False: the server there is no sandbox."""
+        async with aiohttp.ClientSession() as session:
+            for _ in range(5):
+                try:
+                    offset = await _offset(session, base, 0.0, 0.0)
+                except (aiohttp.ClientError, TimeoutError):
+                    await asyncio.sleep(0.2)
+                    continue
+                self.clock.ahead = timedelta(seconds=offset or 0.0)
+                return offset is not None
+        return False
+
     async def _follow(self, base: str, ticker: Ticker, delivery: Delivery) -> None:
         """A sandbox winds its clock forward; so do we. Any other server has no such door, and that ends it."""
-        after = self.clock.ahead.total_seconds()
         async with aiohttp.ClientSession() as session:
+            # Sent back exactly as it came: rounded, it would never be the one the sandbox waits to change.
+            after = self.clock.ahead.total_seconds()
             while True:
-                asked = {"after": str(after), "timeout": "25"}
                 try:
-                    async with session.get(f"{base}/sandbox/clock", params=asked) as answer:
-                        if answer.status != 200:
-                            return
-                        offset = float((await answer.json())["offset"])
-                except aiohttp.ClientError:
+                    offset = await _offset(session, base, after, 25.0)
+                except (aiohttp.ClientError, TimeoutError):
                     await asyncio.sleep(1.0)
                     continue
+                if offset is None:
+                    return
                 if offset != after:
-                    # Sent back exactly as it came: rounded, it would never be the one the sandbox waits to change.
                     after = offset
                     self.clock.ahead = timedelta(seconds=offset)
                     ticker.wake()
                     await ticker.tick()
                     delivery.wake()
 
-    async def _drain(self, delivery: Delivery) -> None:
-        """Let what is on its way arrive."""
+    async def _drain(self, delivery: Delivery, end: float) -> None:
+        """Let what is on its way arrive, until `end` on the loop's clock."""
         try:
-            await asyncio.wait_for(delivery.finish(), DRAIN)
+            await asyncio.wait_for(delivery.finish(), max(0.1, end - asyncio.get_running_loop().time()))
         except TimeoutError:
             log.warning("drain_ended", told="messages still wait; they go out after the next start")
 
@@ -271,6 +294,17 @@ async def download(bot: Bot, file_id: str) -> bytes:
     if found is None:
         raise Unreadable("the file was empty")
     return found.read()
+
+
+async def _offset(session: aiohttp.ClientSession, base: str, after: float, patience: float) -> float | None:
+    """By how many seconds the sandbox's clock is ahead; waits up to `patience` for that to differ from `after`.
+
+    None when the server there has no such door. Raises aiohttp.ClientError, TimeoutError.
+    """
+    asked = {"after": str(after), "timeout": str(patience)}
+    patient = aiohttp.ClientTimeout(total=patience + 5)
+    async with session.get(f"{base}/sandbox/clock", params=asked, timeout=patient) as answer:
+        return float((await answer.json())["offset"]) if answer.status == 200 else None
 
 
 def _is_loopback(url: str) -> bool:

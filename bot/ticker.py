@@ -4,6 +4,8 @@ APScheduler ticks in memory; what is due are rows, so a pause, a crash or a woun
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -32,15 +34,24 @@ class Ticker:
         self._next: datetime | None = None
         self._known = False
         self._ticking = asyncio.Lock()
+        self._others: list[tuple[float, str, Callable[[], Awaitable[None]]]] = []
         self._schedule = AsyncIOScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
 
+    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Have something else done regularly, from `start` on."""
+        self._others.append((seconds, name, work))
+
     def start(self) -> None:
-        self._schedule.add_job(self.tick, "interval", seconds=1, id="tick")
-        self._schedule.add_job(
-            self.tidy, "interval", hours=1, id="tidy", next_run_time=datetime.now(self._schedule.timezone)
-        )
+        for seconds, name, work in ((1, "tick", self.tick), (3600, "tidy", self.tidy), *self._others):
+            self._schedule.add_job(
+                _ended_quietly(work),
+                "interval",
+                seconds=seconds,
+                id=name,
+                next_run_time=datetime.now(self._schedule.timezone),
+            )
         self._schedule.start()
 
     def stop(self) -> None:
@@ -99,6 +110,16 @@ class Ticker:
             await self._store.write(lambda session: forget_handled(session, before))
         except StorageAway as error:
             log.error("storage_away", where="tidy", error=str(error))
+
+
+def _ended_quietly(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """The work as a job: that the program ends while it runs is no mistake of it, and APScheduler would call it one."""
+
+    async def job() -> None:
+        with suppress(asyncio.CancelledError):
+            await work()
+
+    return job
 
 
 def _put_off(session: Session, incident_id: int, kind: str, now: datetime) -> None:

@@ -5,7 +5,7 @@ A loop that is woken by commits. What it does not know the outcome of, it does a
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -34,6 +34,8 @@ LEARNING = 12
 Collected = list[tuple[str, PictureData]] | None
 UNCOUNTED = ("reaction", "menu")
 """Kinds whose calls are no messages: they count among all, not against a chat's twenty a minute."""
+STALLED = 300.0
+"""Seconds without a sign of life after which a chat with something due is not being served."""
 IDLE = 30.0
 """Seconds after which it looks again although nothing woke it."""
 
@@ -65,10 +67,18 @@ class Delivery:
         self._busy: set[int] = set()
         self._quiet = asyncio.Event()
         self._ending = False
+        self._since = time.monotonic()
+        self._beats: dict[int, float] = {}
+        """When the worker of a chat last showed that it is at work."""
 
     def wake(self) -> None:
         """Something may be due."""
         self._woken.set()
+
+    def idle(self, chats: Collection[int]) -> list[int]:
+        """Those of the chats, in which something is due, that no worker is serving."""
+        before = time.monotonic() - STALLED
+        return [each for each in chats if max(self._since, self._beats.get(each, 0.0)) < before]
 
     async def finish(self) -> None:
         """Take up nothing new; return when what is on its way has arrived."""
@@ -130,6 +140,7 @@ class Delivery:
     async def _next(self, chat_id: int) -> int | None:
         """The chat's most pressing post, once the limits allow a call there."""
         while not self._ending:
+            self._beats[chat_id] = time.monotonic()
             now = self._clock.now()
             found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now))
             if found is None:

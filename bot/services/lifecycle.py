@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.acts import ACTS, UNDO_SECONDS, Act, Status
 from bot.domain.deadlines import RUNS, Clock, Running
-from bot.domain.ladder import next_moment
+from bot.domain.ladder import Moment, next_moment
 from bot.domain.rights import Actor
 from bot.services.desk import Desk
 from bot.services.effects import EFFECTS, Step
@@ -125,14 +125,19 @@ def running(incident: Incident) -> list[Running]:
     return found
 
 
+def next_reminder(desk: Desk, incident: Incident) -> Moment | None:
+    """When its clocks speak next; None when none runs."""
+    clocks = running(incident)
+    if not clocks:
+        return None
+    community = desk.session.get_one(Community, incident.community_id)
+    after = incident.reminded_at or min(clock.start for clock in clocks)
+    return next_moment(clocks, after, desk.calendar(community), desk.quiet(community), dangerous(incident))
+
+
 def schedule(desk: Desk, incident: Incident) -> None:
     """Set the one timer of the next reminder, or stop it when no clock runs."""
-    clocks = running(incident)
-    moment = None
-    if clocks:
-        community = desk.session.get_one(Community, incident.community_id)
-        after = incident.reminded_at or min(clock.start for clock in clocks)
-        moment = next_moment(clocks, after, desk.calendar(community), desk.quiet(community), dangerous(incident))
+    moment = next_reminder(desk, incident)
     if moment is None:
         clear_timers(desk.session, incident.ident, ("remind",))
     else:

@@ -65,6 +65,12 @@ def post_up(desk: Desk, incident: Incident, fresh: bool = False) -> None:
             )
 
 
+def unposted(desk: Desk, incident: Incident) -> bool:
+    """Whether a message that the incident calls for was never made. One that went is no such case."""
+    existing = posts_of(desk.session, incident.ident)
+    return any((call.kind, call.chat_id, call.seq) not in existing for call in _calls(desk, incident))
+
+
 def add_post(desk: Desk, incident: Incident, kind: str, chat_id: int, **fields: Any) -> Post:
     """A new post about the incident; `fields` are columns of Post."""
     fields.setdefault("due_at", desk.now)
