@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: setup setup-dev run test check bench clean
+.PHONY: setup setup-dev run test check audit bench clean
 
 setup: $(VENV)/.installed
 
@@ -33,6 +33,9 @@ check: setup-dev
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+
+audit: setup-dev
+	@$(PY) .ci/audit.py
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

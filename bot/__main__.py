@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     command("backup", "write a backup of the database and files").add_argument("dest", type=Path)
     command("restore", "restore a backup").add_argument("src", type=Path)
     command("retry", "handle updates again that were set aside")
+    resume = command("resume", "send the messages that wait since a restore")
+    instead = resume.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="only show them")
+    instead.add_argument("--drop", action="store_true", help="do not send them: they went out before")
+    forget = command("forget", "erase a person from rows, files and coming backups")
+    forget.add_argument("user_id", type=_user, metavar="USER_ID", help="the person's Telegram user id")
+    forget.add_argument("--show", action="store_true", help="only say what is kept, change nothing")
     sandbox = command("sandbox", "run the Bot API emulator alone")
     sandbox.add_argument("--host", default="127.0.0.1")
     sandbox.add_argument("--port", type=int, default=8081)
@@ -145,6 +152,29 @@ def _retry(options: argparse.Namespace) -> int:
     return OK if asyncio.run(retry(settings, _say)) else WRONG
 
 
+def _user(given: str) -> int:
+    """A Telegram user id."""
+    if not given.isascii() or not given.isdigit() or not 0 < int(given) < 1 << 53:
+        raise argparse.ArgumentTypeError(f'"{given[:40]}" is no Telegram user id: write a positive number')
+    return int(given)
+
+
+def _forget(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.forgetting import forget_person
+
+    asyncio.run(forget_person(settings, options.user_id, _say, options.show))
+    return OK
+
+
+def _resume(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from bot.resuming import resume
+
+    asyncio.run(resume(settings, _say, drop=options.drop, look=options.list))
+    return OK
+
+
 def _sandbox(options: argparse.Namespace) -> int:
     from bot.sandbox.server import serve
 
@@ -160,6 +190,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "backup": _backup,
     "restore": _restore,
     "retry": _retry,
+    "resume": _resume,
+    "forget": _forget,
     "sandbox": _sandbox,
 }
 

@@ -6,6 +6,8 @@ None of it talks to Telegram, and none of it imports aiogram, which takes second
 import asyncio
 import os
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -16,23 +18,39 @@ from bot import archive
 from bot.alliance import read
 from bot.archive import Manifest
 from bot.clock import Clock
+from bot.forgetting import forget_again, overwrite
 from bot.instance import alone_on
 from bot.opening import (
     answering,
     apply_alliance,
     database_file,
     database_url,
+    fingerprint,
     ground_of,
     open_database,
     place_of,
+    unfinished_restore,
 )
+from bot.services.restoring import Settled, settle
 from bot.settings import Settings
-from storage.copying import BackupError, Figures, copy_sqlite, dump_postgres, load_postgres, make_single, unsound
+from storage.copying import (
+    BackupError,
+    Figures,
+    copy_sqlite,
+    dump_postgres,
+    load_postgres,
+    make_single,
+    see_empty,
+    unsound,
+)
+from storage.examining import examine
 from storage.migrating import head
-from storage.restored import hold_unsent
 from storage.revisions import current, is_known
 
 Say = Callable[[str], None]
+
+ABANDONED = 86_400.0
+"""Seconds after which nobody is still at work on a folder of a backup or a restore."""
 
 
 async def apply(settings: Settings, file: Path, say: Say) -> None:
@@ -77,6 +95,7 @@ async def backup(settings: Settings, dest: Path, say: Say) -> None:
         else:
             figures = await asyncio.to_thread(copy_sqlite, path, folder / name)
         manifest = await asyncio.to_thread(_write, settings, folder, name, figures, now, target)
+        await asyncio.to_thread(archive.remember, settings.data_dir, target)
     with_it = " and ".join(each for each in manifest.members if each != name) or "nothing else"
     say(
         f"backed up to {target}: {figures.incidents} incidents, {figures.posts} posts, revision {figures.revision}, "
@@ -128,15 +147,23 @@ async def restore(settings: Settings, src: Path, say: Say) -> None:
         manifest = await asyncio.to_thread(archive.unpack, src, folder)
         _check_fit(manifest, settings)
         if database_url(settings):
-            await load_postgres(database_url(settings), folder / archive.POSTGRES)
-            held = await _settle(settings, manifest, now)
+            settled = await _settle_postgres(settings, folder, manifest, now)
         else:
-            held = await _settle_sqlite(settings, folder, manifest, now)
+            settled = await _settle_sqlite(settings, folder, manifest, now)
         await asyncio.to_thread(_put_in_place, settings, folder, f"{now:%Y%m%dT%H%M%SZ}", say)
+        await asyncio.to_thread(unfinished_restore(settings).unlink, missing_ok=True)
     counts = f"{manifest.incidents} incidents and {manifest.posts} posts"
     say(f"restored {counts} as of {manifest.made} to {place_of(settings)}")
-    if held:
-        say(f"{held} messages that were still to be sent are held: python -m bot retry releases them")
+    if settled.numbers:
+        say(
+            f"numbers go on after {', '.join(settled.numbers)}: those between may have been given out since, and stand "
+            "in the chats"
+        )
+    if settled.held:
+        say(
+            f"{settled.held} messages that may have gone out since wait: python -m bot resume sends them, "
+            "--list shows them, --drop lets them be"
+        )
 
 
 def _check_fit(manifest: Manifest, settings: Settings) -> None:
@@ -152,22 +179,40 @@ def _check_fit(manifest: Manifest, settings: Settings) -> None:
         )
 
 
-async def _settle_sqlite(settings: Settings, folder: Path, manifest: Manifest, now: datetime) -> int:
+async def _settle_sqlite(settings: Settings, folder: Path, manifest: Manifest, now: datetime) -> Settled:
     """Everything that can fail is done to the copy, before anything is touched."""
     copy = folder / archive.SQLITE
     if trouble := await asyncio.to_thread(unsound, copy):
         raise BackupError(f"the database in the backup is damaged: {trouble}; take another backup")
-    held = await _settle(settings.model_copy(update={"data_dir": folder}), manifest, now)
+    settled = await _settle(settings.model_copy(update={"data_dir": folder}), settings, manifest, now)
+    await asyncio.to_thread(overwrite, copy)
     await asyncio.to_thread(make_single, copy)
-    return held
+    return settled
 
 
-async def _settle(settings: Settings, manifest: Manifest, now: datetime) -> int:
-    """Bring the restored database to this version's tables and hold what it had still to send; returns how many."""
-    store = await open_database(settings)
+async def _settle_postgres(settings: Settings, folder: Path, manifest: Manifest, now: datetime) -> Settled:
+    """Loading is one transaction, and what follows others: a relay must not start on what is in between."""
+    url, mark = database_url(settings), unfinished_restore(settings)
+    await see_empty(url)
+    await asyncio.to_thread(mark.write_text, fingerprint(settings), "ascii")
+    try:
+        await load_postgres(url, folder / archive.POSTGRES)
+    except BackupError:
+        await asyncio.to_thread(mark.unlink)
+        raise
+    return await _settle(settings, settings, manifest, now)
+
+
+async def _settle(settings: Settings, home: Settings, manifest: Manifest, now: datetime) -> Settled:
+    """Bring the restored database to this version's tables and to this moment, and hold what it would send.
+
+    Who was forgotten since the backup was made is forgotten anew: the list of them is at `home`.
+    """
+    store = await open_database(settings, alone=True, restoring=True)
     try:
         with answering(settings):
-            return await store.write(lambda session: hold_unsent(session, now, manifest.made))
+            await forget_again(home, store, now)
+            return await settle(store, ground_of(settings), manifest.moment, now)
     finally:
         await store.close()
 
@@ -192,31 +237,53 @@ def _put_in_place(settings: Settings, folder: Path, stamp: str, say: Say) -> Non
         if (folder / archive.SQLITE).exists():
             swaps.append((folder / archive.SQLITE, database_file(settings)))
         for staged, target in swaps:
+            # Nothing is ever without its file: the old one gets a second name, then the new one takes the first.
             _keep_old(target, stamp, say)
             staged.replace(target)
             _sync_folder(target.parent)
 
 
 def _keep_old(target: Path, stamp: str, say: Say) -> None:
-    """Move aside what is in the way, with the log beside a database: it must never meet another database."""
+    """Give what is in the way another name too, less the log beside a database: it must never meet another one."""
     kept = target.with_name(f"{target.name}.before-restore-{stamp}")
-    for suffix in ("", "-wal", "-shm"):
+    if target.name == archive.SQLITE:
+        _without_log(target, kept)
+    if target.exists():
+        try:
+            kept.hardlink_to(target)
+        except OSError:  # some file systems know no such thing
+            shutil.copy2(target, kept)
+        say(f"the {target.name} that was there is now {kept.name}")
+
+
+def _without_log(target: Path, kept: Path) -> None:
+    """Have what is in the log beside the database in the database itself; where it is damaged, move the log aside."""
+    if target.exists() and not examine(target)[0]:
+        with suppress(sqlite3.Error):
+            make_single(target)
+    for suffix in ("-wal", "-shm"):
         old = target.with_name(target.name + suffix)
         if old.exists():
             old.replace(kept.with_name(kept.name + suffix))
-    if kept.exists():
-        say(f"the {target.name} that was there is now {kept.name}")
 
 
 @contextmanager
 def _beside(target: Path, work: str) -> Iterator[Path]:
     """A folder of one's own on the file system of `target`, gone afterwards; a disk's refusal becomes one line."""
     try:
+        _sweep(target.parent, f".relay-{work}-")
         with TemporaryDirectory(dir=target.parent, prefix=f".relay-{work}-") as made:
             yield Path(made)
     except OSError as error:
         where = error.filename2 or error.filename or target.parent
         raise BackupError(f"cannot read or write {where}: {error.strerror or error}") from error
+
+
+def _sweep(folder: Path, beginning: str) -> None:
+    """Remove what a run that was killed has left behind; one that still runs is younger than a day."""
+    for left in folder.glob(f"{beginning}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

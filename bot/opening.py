@@ -1,28 +1,34 @@
 """How every command gets at the settings' database and alliance file; knows no Telegram, so that upkeep starts fast."""
 
+import asyncio
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from hashlib import sha256
+from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from sqlite3 import Error as SqliteError
 from zoneinfo import ZoneInfo
 
+from bot import archive
 from bot.alliance import Alliance, read
 from bot.clock import Clock
+from bot.instance import StartError as StartError
+from bot.instance import alone_on
 from bot.services import aligning, binding
 from bot.services.desk import Desk, Ground
 from bot.services.effects import call_secretary
+from bot.services.forgetting import Keep
 from bot.services.posting import post_up
 from bot.settings import Settings
 from bot.workdays import ChinaWorkdays
 from storage import chats
-from storage.copying import BackupError
+from storage.copying import BackupError, copy_sqlite
+from storage.examining import examine
 from storage.migrating import head, migrate
 from storage.revisions import current, is_known
 from storage.store import Store, open_store
-
-
-class StartError(Exception):
-    """The program cannot start; the text is one line that says why and what to do."""
 
 
 def ground_of(settings: Settings) -> Ground:
@@ -32,6 +38,12 @@ def ground_of(settings: Settings) -> Ground:
         workdays=ChinaWorkdays(),
         operators=frozenset(settings.admin_ids),
     )
+
+
+def keep_of(settings: Settings) -> Keep:
+    """How long each kind of data is kept."""
+    kept = {each.name: getattr(settings, f"keep_{each.name}") for each in fields(Keep)}
+    return Keep(**{name: timedelta(days=days) if days else None for name, days in kept.items()})
 
 
 def database_file(settings: Settings) -> Path:
@@ -49,18 +61,74 @@ def place_of(settings: Settings) -> str:
     return "DATABASE_URL" if database_url(settings) else str(database_file(settings))
 
 
-async def open_database(settings: Settings) -> Store:
-    """The store, brought to this version's tables. Raises StartError when it cannot be reached or used."""
+async def open_database(settings: Settings, alone: bool = False, restoring: bool = False) -> Store:
+    """The store, brought to this version's tables. `alone`: the caller holds DATA_DIR already; `restoring`: what is
+    opened is what is being restored.
+
+    Raises StartError when it cannot be reached or used, or when it must be migrated under a relay that runs.
+    """
     url, path = database_url(settings), database_file(settings)
     with answering(settings):
+        if not restoring:
+            await asyncio.to_thread(_refuse_unfinished if url else _refuse_damaged, settings)
         revision = await current(url, path)
         if not is_known(revision):
             raise StartError(
                 f"the database ({place_of(settings)}) is of a newer version: it is at {revision}, "
                 f"this program works with {head()}; update the program"
             )
-        await migrate(url, path)
+        if revision != head():
+            with nullcontext() if alone else alone_on(settings.data_dir):
+                if revision and not url and not restoring:
+                    await asyncio.to_thread(_set_copy_aside, path)
+                await migrate(url, path)
         return open_store(url, path)
+
+
+def _refuse_damaged(settings: Settings) -> None:
+    trouble, cure = examine(database_file(settings))
+    if trouble:
+        newest = archive.newest(settings.data_dir)
+        raise StartError(
+            f"the database cannot be used ({database_file(settings)}): {trouble}; {cure} "
+            f"python -m bot restore {newest or 'FILE'}"
+        )
+
+
+def unfinished_restore(settings: Settings) -> Path:
+    """The file that is there while a restore into PostgreSQL is not finished."""
+    return settings.data_dir / "restore.unfinished"
+
+
+def fingerprint(settings: Settings) -> str:
+    """Tells one DATABASE_URL from another without saying it."""
+    return sha256(database_url(settings).encode()).hexdigest()
+
+
+def _refuse_unfinished(settings: Settings) -> None:
+    mark = unfinished_restore(settings)
+    if mark.exists() and mark.read_text("ascii") == fingerprint(settings):
+        raise StartError(
+            "the restore into the database in DATABASE_URL was not finished: name a new, empty one and restore again, "
+            f"or the old one and delete {mark}"
+        )
+
+
+def copy_before(path: Path) -> Path:
+    """Where the database is kept as it was before it was brought to this version's tables."""
+    return path.with_name(f"{path.name}.before-{head()}")
+
+
+def _set_copy_aside(path: Path) -> None:
+    """Keep what an upgrade is about to change; of earlier upgrades nothing is kept."""
+    kept = copy_before(path)
+    fresh = kept.with_name(f".{kept.name}")
+    fresh.unlink(missing_ok=True)
+    copy_sqlite(path, fresh)
+    fresh.replace(kept)
+    for each in path.parent.glob(f"{path.name}.before-*"):
+        if re.fullmatch(r"before-[0-9]+", each.name.rpartition(".")[2]) and each != kept:
+            each.unlink()
 
 
 @contextmanager

@@ -117,6 +117,14 @@ def _database(given: SecretStr) -> SecretStr:
     raise ValueError("is no database that is known here: leave it empty for SQLite, or write postgresql+asyncpg://…")
 
 
+def _days(given: object) -> int:
+    """Whole days; 0: for ever. An incident can be reopened for 14 days, so nothing of it goes before."""
+    text = str(given).strip().lower().removesuffix("d")
+    if not re.fullmatch("[0-9]{1,5}", text) or 0 < int(text) < 15:
+        raise ValueError("is not a time to keep something: write days from 15 up, such as 365d, or 0 for ever")
+    return int(text)
+
+
 def _webhook(given: object) -> str:
     if str(given).strip().lower() == "on":
         raise ValueError("is not offered yet: webhook mode comes with a later version; leave WEBHOOK=off")
@@ -179,6 +187,11 @@ class Settings(BaseSettings):
         "INFO"
     )
     log_format: Annotated[Literal["text", "json"], _one_of("text", "json")] = "text"
+    keep_people: Annotated[int, BeforeValidator(_days)] = 365
+    keep_words: Annotated[int, BeforeValidator(_days)] = 730
+    keep_pictures: Annotated[int, BeforeValidator(_days)] = 730
+    keep_messages: Annotated[int, BeforeValidator(_days)] = 90
+    keep_failed: Annotated[int, BeforeValidator(_days)] = 30
     sandbox_port: Annotated[int, BeforeValidator(_port)] = 8081
 
     @classmethod

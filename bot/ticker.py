@@ -1,6 +1,8 @@
 """The clock's door: looks once a second, or when it is woken, whether an incident's moment has come.
 
-APScheduler ticks in memory; what is due are rows, so a pause, a crash or a wound clock loses nothing.
+APScheduler ticks in memory; what is due are rows, so a pause, a crash or a wound clock loses nothing. It waits for
+moments of the machine's clock, and that may be set: ahead, a beat comes once and not for each second in between; back,
+it comes within a second and not when the hour has come round again.
 """
 
 import asyncio
@@ -10,10 +12,12 @@ from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.services.desk import Desk, Ground
+from bot.services.forgetting import Keep, let_go
 from bot.services.reminding import fire
 from storage.store import StorageAway, Store
 from storage.tables import Timer
@@ -25,15 +29,29 @@ log = structlog.get_logger()
 GROUP = 100
 KEEP_HANDLED = timedelta(days=2)
 """Telegram keeps what it could not deliver for 24 hours; twice that is enough to know a redelivery."""
+PAGES = 50
+"""Pages of old incidents emptied in an hour: 5,000 of them, more than a town closes."""
 FIRST_PAUSE = timedelta(seconds=30)
+BEAT = timedelta(seconds=1)
+
+
+class Every(BaseTrigger):  # type: ignore[misc]
+    """At once, and so many seconds after each time; APScheduler's own interval counts up what a leap has missed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.interval = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return now if previous_fire_time is None else now + self.interval
 
 
 class Ticker:
-    def __init__(self, store: Store, ground: Ground, clock: Clock) -> None:
-        self._store, self._ground, self._clock = store, ground, clock
+    def __init__(self, store: Store, ground: Ground, clock: Clock, keep: Keep) -> None:
+        self._store, self._ground, self._clock, self._keep = store, ground, clock, keep
         self._next: datetime | None = None
         self._known = False
         self._ticking = asyncio.Lock()
+        self._watching: asyncio.TimerHandle | None = None
         self._others: list[tuple[float, str, Callable[[], Awaitable[None]]]] = []
         self._schedule = AsyncIOScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -45,18 +63,25 @@ class Ticker:
 
     def start(self) -> None:
         for seconds, name, work in ((1, "tick", self.tick), (3600, "tidy", self.tidy), *self._others):
-            self._schedule.add_job(
-                _ended_quietly(work),
-                "interval",
-                seconds=seconds,
-                id=name,
-                next_run_time=datetime.now(self._schedule.timezone),
-            )
+            self._schedule.add_job(_ended_quietly(work), Every(seconds), id=name)
         self._schedule.start()
+        self._keep_beat()
 
     def stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         if self._schedule.running:
             self._schedule.shutdown(wait=False)
+
+    def _keep_beat(self) -> None:
+        """Once a second by the loop's own clock, which nobody sets: a job that waits longer than it ever should is
+        done now."""
+        wall = self._clock.wall()
+        for job in self._schedule.get_jobs():
+            if job.next_run_time > wall + job.trigger.interval + BEAT:
+                log.warning("clock_set_back", job=job.id, by=str(job.next_run_time - wall))
+                job.modify(next_run_time=wall)
+        self._watching = asyncio.get_running_loop().call_later(BEAT.total_seconds(), self._keep_beat)
 
     def wake(self) -> None:
         """A timer was set: the next moment is no longer known."""
@@ -68,7 +93,7 @@ class Ticker:
             try:
                 await self._tick()
             except StorageAway as error:
-                log.error("storage_away", where="ticker", error=str(error))
+                log.debug("waits_for_storage", where="ticker", error=str(error))
 
     async def _tick(self) -> None:
         done: set[tuple[int, str]] = set()
@@ -104,12 +129,18 @@ class Ticker:
             await self._store.write(lambda session: _put_off(session, incident_id, kind, now))
 
     async def tidy(self) -> None:
-        """Forget the ids of updates that can no longer be delivered again."""
-        before = self._clock.now() - KEEP_HANDLED
+        """Let go of what has been kept long enough, and of the ids of updates that cannot be delivered again."""
+        now = self._clock.now()
         try:
-            await self._store.write(lambda session: forget_handled(session, before))
+            await self._store.write(lambda session: forget_handled(session, now - KEEP_HANDLED))
+            for _ in range(PAGES):
+                gone = await self._store.write(
+                    lambda session: let_go(Desk(session, self._ground, now, "clock"), self._keep)
+                )
+                if not gone:
+                    break
         except StorageAway as error:
-            log.error("storage_away", where="tidy", error=str(error))
+            log.debug("waits_for_storage", where="tidy", error=str(error))
 
 
 def _ended_quietly(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

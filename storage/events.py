@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from storage.tables import Event, Incident, Person, Shop
+from storage.tables import Event
 
 
 def latest_events(session: Session, incident_id: int, without: Iterable[str], most: int) -> Sequence[Event]:
@@ -27,21 +26,6 @@ def last_time(session: Session, incident_id: int, acts: Iterable[str]) -> dateti
         .order_by(col(Event.id).desc())
         .limit(1)
     ).first()
-
-
-def forget_traces(session: Session, incident_id: int, people: Iterable[int]) -> None:
-    """What was no report is no history either; and who wrote in it is forgotten, unless known for more."""
-    session.flush()
-    session.execute(delete(Event).where(col(Event.incident_id) == incident_id))
-    for user_id in people:
-        known = (
-            select(Event.id).where(Event.actor_id == user_id).limit(1),
-            select(Incident.id).where(Incident.reporter_id == user_id).limit(1),
-            select(Shop.user_id).where(Shop.user_id == user_id).limit(1),
-        )
-        person = session.get(Person, user_id)
-        if person is not None and not person.started and all(session.exec(each).first() is None for each in known):
-            session.delete(person)
 
 
 def events_of(session: Session, incident_id: int) -> Sequence[Event]:

@@ -23,9 +23,12 @@ def part_of_message(session: Session, chat_id: int, message_id: int) -> Part | N
 
 
 def part_of_album(session: Session, chat_id: int, media_group_id: str) -> Part | None:
-    """Any part of an album that came earlier."""
+    """The first part of an album that came earlier."""
     return session.exec(
-        select(Part).where(Part.chat_id == chat_id, Part.media_group_id == media_group_id).limit(1)
+        select(Part)
+        .where(Part.chat_id == chat_id, Part.media_group_id == media_group_id)
+        .order_by(col(Part.id))
+        .limit(1)
     ).first()
 
 
@@ -46,13 +49,13 @@ def next_number(session: Session, community_id: int, prefix: str, year: int) -> 
         select(Sequence).where(Sequence.community_id == community_id, Sequence.year == year).with_for_update()
     ).first()
     if row is None:
-        row = Sequence(community_id=community_id, year=year, last=_highest(session, f"{prefix}-{year}-"))
+        row = Sequence(community_id=community_id, year=year, last=highest_number(session, f"{prefix}-{year}-"))
     row.last += 1
     session.add(row)
     return f"{prefix}-{year}-{row.last:04d}"
 
 
-def _highest(session: Session, beginning: str) -> int:
+def highest_number(session: Session, beginning: str) -> int:
     """The highest number given out with this prefix and year: by a community that had another key before, say."""
     number = session.exec(
         select(Incident.number)
@@ -91,19 +94,43 @@ def after_pictures(session: Session, incident_id: int, since: datetime) -> Row_[
     ).all()
 
 
-def has_several_pictures(session: Session, incident_id: int) -> bool:
+def pictures_up_to(session: Session, incident_id: int, most: int) -> int:
+    """How many pictures the report has; counted as far as `most`, so that a thousand cost no more than a dozen."""
     rows = session.exec(
-        select(Part.id).where(Part.incident_id == incident_id, Part.role == "report", Part.media != "").limit(2)
+        select(Part.id).where(Part.incident_id == incident_id, Part.role == "report", Part.media != "").limit(most)
     ).all()
-    return len(rows) > 1
+    return len(rows)
+
+
+def picture_ids(session: Session, incident_id: int, skip: int, most: int) -> list[int]:
+    """The report's pictures that can be shown, as ids of their parts, in the order in which they came."""
+    rows = session.exec(
+        select(Part.id)
+        .where(Part.incident_id == incident_id, Part.role == "report", Part.media != "", ~col(Part.unreadable))
+        .order_by(col(Part.id))
+        .offset(skip)
+        .limit(most)
+    ).all()
+    return [row for row in rows if row is not None]
+
+
+def words_of(session: Session, incident_id: int, most: int) -> Row_[str]:
+    """What the report says, message by message, the first `most` of them."""
+    return session.exec(
+        select(Part.text)
+        .where(Part.incident_id == incident_id, Part.role == "report", Part.text != "")
+        .order_by(col(Part.id))
+        .limit(most)
+    ).all()
 
 
 def open_in(session: Session, community_id: int, unit_id: int | None = None) -> Row_[Incident]:
-    """Open incidents of a community, or those that one unit has."""
+    """Open incidents of a community, or those that one unit has, oldest first."""
     query = select(Incident).where(
         Incident.community_id == community_id, col(Incident.status).in_([str(status) for status in OPEN])
     )
-    return session.exec(query if unit_id is None else query.where(Incident.unit_id == unit_id)).all()
+    query = query if unit_id is None else query.where(Incident.unit_id == unit_id)
+    return session.exec(query.order_by(col(Incident.id))).all()
 
 
 def last_community_of(session: Session, reporter_id: int) -> int | None:
@@ -165,6 +192,12 @@ def find(
     if unit_id is not None:
         query = query.where(Incident.unit_id == unit_id)
     return list(session.exec(query.order_by(col(Incident.id).desc()).limit(most)).all())
+
+
+def drafts_of(session: Session, user_id: int) -> list[Incident]:
+    """What a person has posted that is not filed yet."""
+    query = select(Incident).where(Incident.status == "draft", Incident.reporter_id == user_id)
+    return list(session.exec(query).all())
 
 
 def reported_by(session: Session, user_id: int, most: int) -> list[Incident]:

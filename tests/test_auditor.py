@@ -2,9 +2,8 @@
 
 import asyncio
 import re
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,15 @@ from bot.clock import Clock
 from bot.logs import set_up
 from bot.opening import ground_of
 from bot.settings import load
-from storage.store import SqliteStore
+from tests import databases
 from tests.town import GUANDI, LIN, OFFICE, OPERATOR, PATIENCE, WATER, WATER_MAN, ZHANG, words
 from tests.walks import Walk, says, walk
 
 
 def broken(here: Walk, *statements: str) -> None:
     """Change rows as a fault or a mistake would."""
-    with closing(sqlite3.connect(here.home / "data" / "relay.sqlite")) as base:
-        for statement in statements:
-            assert base.execute(statement).rowcount > 0, statement
-        base.commit()
+    for statement in statements:
+        assert here.rows(f"{statement} RETURNING 1"), statement
 
 
 async def readiness(here: Walk) -> tuple[int, dict[str, str]]:
@@ -204,7 +201,7 @@ async def test_what_breaks_again_and_again_turns_readyz_red(tmp_path: Path) -> N
         async with up(here):
             await accepted(here)
         settings = load(here.home / "config.env")
-        store = SqliteStore(here.home / "data" / "relay.sqlite")
+        store = await databases.opened(here.home)
         auditor = Auditor(store, ground_of(settings), Clock(), lambda _chats: [])
         try:
             for _ in range(AGAIN):
@@ -223,7 +220,7 @@ async def test_a_chat_that_nobody_serves_turns_readyz_red(tmp_path: Path) -> Non
         broken(here, "UPDATE post SET wanted = wanted + 1, due_at = due_at, state = 'due' WHERE kind = 'card'")
         long_ago = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000)
         broken(here, f"UPDATE post SET due_at = {long_ago} WHERE kind = 'card'")
-        store = SqliteStore(here.home / "data" / "relay.sqlite")
+        store = await databases.opened(here.home)
         asked: list[Any] = []
 
         def idle(chats: Any) -> list[int]:

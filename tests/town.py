@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import socket
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from bot.domain import pace
 from bot.sandbox.server import Sandbox
 from bot.sandbox.world import WORLD_FILE
 from bot.settings import load
+from tests import databases
 from tests.schema import hold
 
 EXAMPLE = Path(__file__).parent.parent / "bot" / "example" / "alliance.toml"
@@ -148,9 +148,8 @@ class Town:
             return await answer.read()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the relay's database holds."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.home}/data/relay.sqlite?mode=ro", uri=True)) as base:
-            return base.execute(query).fetchall()
+        """What the relay's database holds; a statement that changes something is committed."""
+        return databases.chosen().run(self.home, query)
 
     async def called(self, times: int, within: float = PATIENCE) -> None:
         """Wait until the bot has sent or changed something so many times more."""
@@ -208,6 +207,7 @@ def config(home: Path, base: str, **more: str) -> Path:
         "ALLIANCE_FILE": str(home / "alliance.toml"),
         "DATA_DIR": str(home / "data"),
         "ADMIN_IDS": str(OPERATOR),
+        "DATABASE_URL": databases.chosen().url,
         "WEB_PORT": str(free_port()),
         "LOG_LEVEL": "WARNING",
         **more,

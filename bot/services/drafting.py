@@ -11,13 +11,16 @@ from bot.services.desk import Desk
 from bot.services.effects import Step, call_secretary
 from bot.services.lifecycle import decide, settle
 from bot.services.posting import add_post, post_up
-from storage.events import forget_traces
-from storage.incidents import parts_of, reports_of
+from storage.erasing import forget_traces
+from storage.incidents import parts_of, words_of
 from storage.tables import Community, Incident
 from storage.timers import set_timer
 
 ANSWER_WITHIN = timedelta(minutes=5)
 """How long the author's prompt waits before the secretary sees the draft."""
+
+MOST_WORDS = 100
+"""Messages whose words are looked up: recognising reads no more than a caption's length anyway."""
 
 
 def consider(
@@ -30,6 +33,11 @@ def consider(
     if guess.sure is not None:
         filing.file(desk, incident, guess.sure, fresh=fresh)
         return
+    gather_on(desk, incident, community, fresh)
+
+
+def gather_on(desk: Desk, incident: Incident, community: Community, fresh: bool = False) -> None:
+    """What it is nobody knows yet: it goes on gathering for as long as the community has set."""
     if not incident.prompted:
         # By our clock: what arrives late, after an outage, still waits for what arrives with it.
         gather = timedelta(seconds=community.gather)
@@ -105,4 +113,4 @@ def erase(desk: Desk, incident: Incident) -> None:
 
 def _words(desk: Desk, incident: Incident) -> str:
     desk.session.flush()
-    return "\n".join(part.text for part in reports_of(desk.session, incident.ident) if part.text)
+    return "\n".join(words_of(desk.session, incident.ident, MOST_WORDS))

@@ -24,6 +24,8 @@ class Community(Numbered, table=True):
     quiet_hours: str = ""
     working_hours: str = ""
     fallback_unit: str = ""
+    quota: int = 20
+    """Reports of one person within an hour that go their way by themselves; 0: all of them."""
     language: str = ""
     active: bool = True
 

@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import Column, Index, Integer, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from bot.domain.acts import Status
+from bot.domain.rights import Matter
 from storage.tables.columns import Numbered, at_column, big_column, json_column
 
 _incident_version: Column[int] = Column("version", Integer, nullable=False)
@@ -20,6 +22,8 @@ class Incident(Numbered, table=True):
         Index("incident_open", "community_id", "status"),
         Index("incident_author", "chat_id", "author_id", "gather_until"),
         Index("incident_reporter", "reporter_id"),
+        Index("incident_closed", "closed_at"),
+        Index("incident_filer", "community_id", "author_id", "filed_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -71,11 +75,14 @@ class Incident(Numbered, table=True):
     reopened: int = 0
     breached: bool = False
     need: str = ""
-    """Why the secretary is needed now: approve, unknown, returned, breached, resolved, undelivered; empty: not."""
+    """Why the secretary is needed now: approve, unknown, returned, breached, resolved, undelivered; quota: it waits in a list
+    with the others that its author reported within the hour; empty: not."""
     needs: int = 0
     """How often the secretary came to be needed: each time is a card of its own in the office."""
     explicit: bool = False
     """Somebody said that it is a report (/report, a split), whatever the community's intake is set to."""
+    beyond: bool = False
+    """It came beyond what its author may report within an hour: it goes behind what others report."""
     prompted: bool = False
     """The author was asked for the category."""
     split_from: int | None = None
@@ -86,6 +93,19 @@ class Incident(Numbered, table=True):
     def round(self) -> int:
         """Which repair it is: each time the unit is set to work again, people are asked anew."""
         return self.rework + self.reopened
+
+    @property
+    def matter(self) -> Matter:
+        """What the rights need to know of it."""
+        return Matter(
+            community=self.community_id,
+            district=self.district_id,
+            unit=self.unit_id,
+            reporters=frozenset({self.reporter_id} if self.reporter_id else ()),
+            status=Status(self.status),
+            closed_at=self.closed_at,
+            safe=self.safe_at is not None,
+        )
 
 
 class Part(Numbered, table=True):
@@ -117,7 +137,7 @@ class Part(Numbered, table=True):
 class Event(Numbered, table=True):
     """What happened: append-only. History, numbers and audit read it."""
 
-    __table_args__ = (Index("event_incident", "incident_id", "id"),)
+    __table_args__ = (Index("event_incident", "incident_id", "id"), Index("event_actor", "actor_id"))
 
     id: int | None = Field(default=None, primary_key=True)
     incident_id: int = Field(foreign_key="incident.id")

@@ -3,10 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import Numbered, at_column, big_column, json_column
+
+
+_STRANDED = text("due_at IS NULL AND shown < wanted")
+_LEASED = text("lease IS NOT NULL")
 
 
 class Post(Numbered, table=True):
@@ -16,6 +20,10 @@ class Post(Numbered, table=True):
         UniqueConstraint("subject", "channel", "chat_id", "kind", "seq"),
         Index("post_due", "due_at"),
         Index("post_chat", "chat_id", "state"),
+        Index("post_next", "chat_id", "due_at"),
+        # What nothing would look at, and what is held by a lease: a handful at most, for the auditor.
+        Index("post_stranded", "id", sqlite_where=_STRANDED, postgresql_where=_STRANDED),
+        Index("post_leased", "lease", sqlite_where=_LEASED, postgresql_where=_LEASED),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -50,7 +58,7 @@ class Post(Numbered, table=True):
     """What was shown last, to spare an edit that changes nothing."""
     attempts: int = 0
     doubled: int = 0
-    """First sends repeated because the outcome of one was unknown."""
+    """Attempts of which nobody knows whether they arrived: so many messages may stand there beside the one known."""
     error: str = ""
     sent_at: datetime | None = at_column()
     remove_at: datetime | None = at_column()
