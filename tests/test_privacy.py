@@ -109,8 +109,8 @@ async def test_who_asks_to_be_forgotten_is_found_in_no_store(
         assert await command(here, "forget", str(ZHANG)) == 0
         told = capsys.readouterr().out
         assert "still open" in told and "SD-2026-0002" in told
-        # The relay has seen it too: what stands in the chats names and quotes nobody any more.
-        await here.gone(WATER, REMARK)
+        # The relay looks again within half a minute: what stands in the chats names and quotes nobody any more.
+        await here.gone(WATER, REMARK, within=60)
         await here.gone(WATER, SHOP)
         await here.settled()
         assert await here.standing(WATER, "SD-2026-0002")
