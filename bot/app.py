@@ -7,14 +7,20 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 import aiohttp
 import structlog
 from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.exceptions import (
+    TelegramBadRequest,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramUnauthorizedError,
+)
 from aiogram.types import User
 from aiohttp import web
 from pydantic import SecretStr
@@ -22,15 +28,19 @@ from pydantic import SecretStr
 from bot.alliance import AllianceError
 from bot.auditor import PERIOD, Auditor
 from bot.channels.telegram import Telegram
+from bot.channels.wire import Wire
 from bot.clock import Clock
+from bot.fetching import download
 from bot.instance import alone_on
+from bot.logs import redacted
 from bot.nursery import Nursery
-from bot.opening import StartError, apply_alliance, ground_of, open_database
+from bot.opening import StartError, apply_alliance, ground_of, keep_of, open_database
 from bot.polling import Intake, Polling, TokenRefused
 from bot.sandbox.server import Sandbox
 from bot.services.delivering import Delivery
-from bot.services.desk import Ground
-from bot.services.picturing import Pictures, Unreadable
+from bot.services.desk import Desk, Ground
+from bot.services.operators import another_polls, was_away
+from bot.services.picturing import Pictures
 from bot.settings import Settings
 from bot.speech import LANGUAGES, Speech
 from bot.ticker import Ticker
@@ -39,6 +49,7 @@ from bot.views.help import menu
 from bot.web.health import health_app
 from handlers.routes import dispatcher
 from storage.store import StorageAway, Store
+from storage.updates import try_out
 
 log = structlog.get_logger()
 
@@ -47,8 +58,12 @@ SANDBOX_TOKEN = "700000001:sandbox-token-that-opens-nothing"  # noqa: S105 - the
 DRAIN = 8.0
 """Seconds that what is in hand and what is on its way are given together when the program is told to stop: with the
 closing of the database it ends within ten."""
-LARGEST = 20 << 20
-"""Bytes of a file that are fetched; Telegram's own server gives out no more, one of the operator's might."""
+ANSWERS_WITHIN = 2.0
+"""Seconds in which the database answers the question whether it does."""
+WORTH_TELLING = 60.0
+"""Seconds the database must have been away for the operators to be told afterwards."""
+CALL = 30
+"""Seconds after which a call that hangs is given up; whether it was carried out nobody knows then."""
 SILENT = 120.0
 """Seconds without an answered poll after which the relay does not call itself ready."""
 
@@ -56,7 +71,7 @@ SILENT = 120.0
 def make_bot(settings: Settings, api: str | None = None) -> Bot:
     """The client for the Bot API at `api`, or as the settings say."""
     token = settings.bot_token.get_secret_value() if settings.bot_token else SANDBOX_TOKEN
-    session = AiohttpSession(api=TelegramAPIServer.from_base(api or settings.bot_api_url), timeout=30)
+    session = Wire(api=TelegramAPIServer.from_base(api or settings.bot_api_url), timeout=CALL)
     return Bot(token, session=session)
 
 
@@ -70,7 +85,10 @@ class App:
         self.stopping = asyncio.Event()
         self._last_poll = asyncio.get_running_loop().time()
         self._fatal: str = ""
+        self._trial: asyncio.Task[None] | None = None
         self._started = False
+        self._away = ""
+        """What keeps the start waiting."""
 
     async def run(self) -> None:
         """Until told to stop. Raises StartError."""
@@ -79,7 +97,7 @@ class App:
             settings, api = await self._sandboxed(stack)
             bot = make_bot(settings, api)
             stack.push_async_callback(bot.session.close)
-            store = await open_database(settings)
+            store = await open_database(settings, alone=True)
             stack.push_async_callback(store.close)
             # Closed before the store: what runs in the background must not outlive it.
             stack.push_async_callback(self.nursery.close)
@@ -112,13 +130,17 @@ class App:
         ground = replace(ground_of(settings), bot_username=me.username or "")
         await self._alliance(store, settings, ground)
         channel = Telegram(bot)
-        pictures = Pictures(store, clock, lambda file_id: download(bot, file_id))
+        pictures = Pictures(store, clock, partial(download, bot))
         delivery = Delivery(store, ground, clock, channel, pictures, nursery.spawn)
-        ticker = Ticker(store, ground, clock)
+        ticker = Ticker(store, ground, clock, keep_of(settings))
         auditor = Auditor(store, ground, clock, delivery.idle)
         routes = dispatcher()
-        intake = Intake(bot, routes, store, ground, clock, bool(me.can_read_all_group_messages))
-        polling = Polling(bot, intake, routes.resolve_used_update_types(), self._polled)
+        intake = Intake(bot, routes, store, ground, clock, bool(me.can_read_all_group_messages), nursery.spawn)
+
+        def met_rival() -> None:
+            nursery.spawn(self._told(store, ground, another_polls), "telling the operators")
+
+        polling = Polling(bot, intake, routes.resolve_used_update_types(), self._polled, met_rival)
 
         def stirred(topics: frozenset[str]) -> None:
             if "posts" in topics:
@@ -127,7 +149,12 @@ class App:
                 ticker.wake()
 
         store.on_commit = stirred
+        loop = asyncio.get_running_loop()
+        store.health.on_back = lambda seconds: loop.call_soon_threadsafe(self._storage_back, store, ground, seconds)
         await self._open_web(stack, settings, store, polling, auditor)
+        # A kill is no fault: what it left unknown is delivery's, and no news to the auditor.
+        with contextlib.suppress(StorageAway):
+            await store.write(delivery.release)
         # What a fault has left behind is set right before anything is sent or reminded of.
         await auditor.look()
         ticker.every(PERIOD, "audit", auditor.look)
@@ -155,22 +182,25 @@ class App:
 
     async def _greet(self, bot: Bot) -> User:
         """Ask who we are, patiently: a network that is away at the start comes back."""
-        pause = 1.0
+        pauses = chain((1.0, 2.0, 4.0, 8.0, 16.0), repeat(30.0))
         while True:
             try:
-                me = await bot.get_me()
+                # Kept by the bot: or the first command that names it would ask again, and fail where that fails.
+                me = await bot.me()
                 # A webhook left over from another program would keep every update from us.
                 await bot.delete_webhook()
                 return me
             except (TelegramUnauthorizedError, TelegramNotFound, TelegramBadRequest) as error:
                 raise StartError("BOT_TOKEN was refused by Telegram: copy it again from @BotFather") from error
-            except (TelegramAPIError, TypeError, OSError, TimeoutError) as error:
-                if pause == 1.0:
-                    self._say(f"Telegram does not answer at {self._settings.bot_api_url}; trying again until it does.")
-                log.info("telegram_away", error=type(error).__name__, pause=pause)
+            except Exception as error:
+                # Whatever came instead of an answer: it is not there yet.
+                pause = error.retry_after if isinstance(error, TelegramRetryAfter) else next(pauses)
+                if not self._away:
+                    self._away = f"Telegram does not answer at {self._settings.bot_api_url}"
+                    self._say(f"{self._away}; trying again until it does.")
+                log.info("telegram_away", error=redacted(str(error))[:120], pause=pause)
                 if await self._stopped_within(pause):
                     raise StartError("stopped before Telegram answered") from error
-                pause = min(pause * 2, 30.0)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
@@ -204,10 +234,8 @@ class App:
                 found["polling"] = polling.trouble
             elif asyncio.get_running_loop().time() - self._last_poll > SILENT:
                 found["polling"] = "no poll was answered for two minutes"
-            try:
-                await store.read(lambda session: session.connection().exec_driver_sql("SELECT 1").scalar())
-            except StorageAway as error:
-                found["storage"] = str(error)
+            if trouble := await self._storage_trouble(store):
+                found["storage"] = trouble
             return found
 
         runner = web.AppRunner(health_app(troubles), access_log=None)
@@ -219,6 +247,24 @@ class App:
             raise StartError(
                 f"WEB_PORT {settings.web_port} cannot be used: {error.strerror}; choose another in config.env"
             ) from error
+
+    async def _storage_trouble(self, store: Store) -> str:
+        """What keeps the database from reading or writing. A trouble may be over without anybody having asked again:
+        it is tried out here."""
+        if self._trial is None or self._trial.done():
+            self._trial = self.nursery.spawn(_try_out(store), "trying the database")
+        done, _ = await asyncio.wait({self._trial}, timeout=ANSWERS_WITHIN)
+        return store.health.trouble if done else store.health.trouble or "the database does not answer"
+
+    def _storage_back(self, store: Store, ground: Ground, seconds: float) -> None:
+        """The operators hear of a database that was away for long: until now nothing could be told."""
+        if seconds >= WORTH_TELLING:
+            self.nursery.spawn(self._told(store, ground, partial(was_away, seconds=seconds)), "telling the operators")
+
+    async def _told(self, store: Store, ground: Ground, tell: Callable[[Desk], None]) -> None:
+        now = self.clock.now()
+        with contextlib.suppress(StorageAway):
+            await store.write(lambda session: tell(Desk(session, ground, now)))
 
     def _polled(self) -> None:
         self._last_poll = asyncio.get_running_loop().time()
@@ -234,10 +280,18 @@ class App:
         """The commands of private chats, in each language."""
         for language in (None, *LANGUAGES):
             screen = Screen(Speech(language or ground.language), clock.now(), ground.zone)
-            try:
-                await channel.offer(menu(screen, "private"), language=language)
-            except (TelegramAPIError, TypeError, OSError, TimeoutError) as error:
-                log.warning("menu_not_offered", error=type(error).__name__)
+            for pause in chain((1.0, 5.0, 30.0), repeat(300.0)):
+                try:
+                    await channel.offer(menu(screen, "private"), language=language)
+                    break
+                except TelegramRetryAfter as error:
+                    await asyncio.sleep(error.retry_after)
+                except TelegramBadRequest as error:
+                    log.warning("menu_not_offered", error=error.message[:120])
+                    break
+                except Exception as error:
+                    log.info("menu_offered_again", error=type(error).__name__, pause=pause)
+                    await asyncio.sleep(pause)
 
     async def _wind(self, base: str) -> bool:
         """Before anything is done: put our clock to where a sandbox's is. False: the server there is no sandbox."""
@@ -280,20 +334,11 @@ class App:
             log.warning("drain_ended", told="messages still wait; they go out after the next start")
 
 
-async def download(bot: Bot, file_id: str) -> bytes:
-    """A file of Telegram's. Raises Unreadable when it can never be had, else what the network raised."""
-    try:
-        file = await bot.get_file(file_id)
-    except TelegramBadRequest as error:
-        raise Unreadable("Telegram does not give the file out") from error
-    if (file.file_size or 0) > LARGEST:
-        raise Unreadable("the file is larger than 20 MB")
-    if file.file_path is None:
-        raise Unreadable("Telegram does not say where the file is")
-    found = await bot.download_file(file.file_path, timeout=60)
-    if found is None:
-        raise Unreadable("the file was empty")
-    return found.read()
+async def _try_out(store: Store) -> None:
+    with contextlib.suppress(StorageAway):
+        await store.read(lambda session: session.connection().exec_driver_sql("SELECT 1").scalar())
+        if store.health.trouble:
+            await store.write(try_out)
 
 
 async def _offset(session: aiohttp.ClientSession, base: str, after: float, patience: float) -> float | None:

@@ -12,7 +12,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 SQLITE, POSTGRES = "relay.sqlite", "relay.pgdump"
 KEY, ALLIANCE = "secret.key", "alliance.toml"
+NEWEST = "newest-backup"
+"""File in DATA_DIR that names it."""
 _MEMBERS = {SQLITE, POSTGRES, KEY, ALLIANCE}
 _LONGEST_MANIFEST = 64 << 10
 _PIECE = 1 << 20
@@ -39,13 +41,17 @@ class Member:
 class Manifest:
     format: int
     made: str
-    """UTC, as 2026-11-23T12:00:00Z."""
+    """UTC, as 2026-11-23T12:00:00Z: the moment before which everything committed is in it."""
     database: str
     """The member that holds it: SQLITE or POSTGRES."""
     revision: str
     incidents: int
     posts: int
     members: dict[str, Member]
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromisoformat(self.made)
 
 
 def member(path: Path) -> Member:
@@ -95,6 +101,24 @@ def unpack(path: Path, folder: Path | None) -> Manifest:
     return manifest
 
 
+def remember(data: Path, target: Path) -> None:
+    """Note in DATA_DIR where the newest backup is, for the day on which it is needed."""
+    with suppress(OSError):
+        (data / NEWEST).write_text(f"{target}\n", "utf-8")
+
+
+def newest(data: Path) -> Path | None:
+    """The newest backup of the relay in DATA_DIR `data` that can be seen: noted there, or lying about."""
+    try:
+        noted = [Path((data / NEWEST).read_text("utf-8").strip())]
+    except (OSError, ValueError):
+        noted = []
+    near = {each for folder in (data, data.parent, Path.cwd()) for each in folder.glob("relay-backup-*.tar.gz")}
+    # Their names say when they were made.
+    found = [*noted, *sorted(near, key=lambda each: each.name, reverse=True)]
+    return next((each for each in found if is_backup(each)), None)
+
+
 def is_backup(path: Path) -> bool:
     """Whether the file begins as a backup does."""
     try:
@@ -126,7 +150,9 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
     )
     if not members.keys() <= _MEMBERS or manifest.database not in members.keys() & {SQLITE, POSTGRES}:
         raise ValueError("its manifest names what is in no backup")
-    if not re.fullmatch(r"[\w.:+-]{1,40}", manifest.made) or not re.fullmatch(r"\w{0,40}", manifest.revision):
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", manifest.made) or not re.fullmatch(
+        r"\w{0,40}", manifest.revision
+    ):
         raise ValueError("its manifest makes no sense")
     return manifest
 

@@ -45,7 +45,7 @@ class Auditor:
                 lambda session: self._repair(Desk(session, self._ground, now, "audit"), seen)
             )
         except StorageAway as error:
-            log.error("storage_away", where="auditor", error=str(error))
+            log.debug("waits_for_storage", where="auditor", error=str(error))
             return
         self._after = seen.next_after
         self._conclude(seen, done, now)

@@ -6,8 +6,6 @@ One line a point. Whatever fails is a point of its own; nothing here changes any
 import asyncio
 import base64
 import shutil
-import struct
-import sys
 import tempfile
 from collections.abc import Callable
 from datetime import date
@@ -19,6 +17,7 @@ from bot.alliance import AllianceError, read
 from bot.clock import Clock
 from bot.opening import answering, database_file, database_url, place_of, reason
 from bot.services import aligning
+from bot.services.picturing import Unreadable, opened
 from bot.settings import Settings
 from bot.telegram_points import Bound, telegram_points
 from bot.workdays import ChinaWorkdays
@@ -127,23 +126,15 @@ def _calendar(today: date, found: Findings) -> None:
 
 async def _decoder(found: Findings) -> None:
     """The child process that opens pictures, given one pixel."""
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.channels.picture_work", "clean"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
     try:
-        out, _ = await asyncio.wait_for(child.communicate(struct.pack(">I", len(PIXEL)) + PIXEL), 2 * PATIENCE)
-    except TimeoutError:
-        child.kill()
-        await child.wait()
-        out = b""
-    if child.returncode == 0 and out.partition(b"\n")[2].startswith(b"\xff\xd8\xff"):
-        found.well("pictures: the decoder works")
-    else:
+        with tempfile.TemporaryFile() as pixel:
+            pixel.write(PIXEL)
+            await opened("clean", [pixel])
+    except (Unreadable, OSError):
         cure = "run make setup again; the memory limit of the machine may be too low for it"
         found.amiss("pictures: the decoder does not work", cure)
+    else:
+        found.well("pictures: the decoder works")
 
 
 async def _database(settings: Settings, found: Findings, sandbox: bool) -> Store | None:

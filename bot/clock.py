@@ -9,4 +9,8 @@ class Clock:
 
     def now(self) -> datetime:
         """The aware moment, in UTC."""
-        return datetime.now(UTC) + self.ahead
+        return self.wall() + self.ahead
+
+    def wall(self) -> datetime:
+        """What the machine's clock shows, not wound: somebody may set it, ahead or back."""
+        return datetime.now(UTC)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.opening import StartError
-
 LOCK = "relay.lock"
+
+
+class StartError(Exception):
+    """The program cannot start; the text is one line that says why and what to do."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Does again what was set aside: poison updates go through the same handlers, held posts are let go.
+"""Does again what was set aside: poison updates go through the same handlers.
 
 A replay writes rows and says nothing itself; the running relay, or the next one that starts, brings the posts out.
 """
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from aiogram import Bot
 from aiogram.client.session.base import BaseSession
 from aiogram.methods import TelegramMethod
-from aiogram.types import Update, User
+from aiogram.types import User
 from sqlmodel import Session
 
 from bot.app import SANDBOX_TOKEN
@@ -22,9 +22,9 @@ from bot.opening import answering, ground_of, open_database
 from bot.services.desk import Desk, Ground
 from bot.settings import Settings
 from handlers.door import Door, HandledBefore
+from handlers.reading import update_of
 from handlers.recent import Recent
 from handlers.routes import dispatcher
-from storage.restored import release_held
 from storage.store import StorageAway, Store
 from storage.tables import FailedUpdate, Handled
 from storage.updates import failed_updates
@@ -80,7 +80,7 @@ class _SecondDoor(Door):
 
 
 async def retry(settings: Settings, say: Say) -> bool:
-    """Let go of what a restore holds, and handle again what was set aside, oldest first; whether nothing is left.
+    """Handle again what was set aside, oldest first; whether nothing is left.
 
     Raises StartError when the database cannot be used.
     """
@@ -101,10 +101,6 @@ class _Replay:
         self._clock, self._recent = Clock(), Recent()
 
     async def run(self) -> bool:
-        now = self._clock.now()
-        released = await self._store.write(lambda session: release_held(session, now))
-        if released:
-            self._say(f"{released} messages that a restore held are let go; a running relay sends them")
         waiting = [row.update_id for row in await self._store.read(failed_updates)]
         failing = 0
         for update_id in waiting:
@@ -135,7 +131,7 @@ class _Replay:
 
     async def _feed(self, update_id: int) -> None:
         raw = await self._store.read(partial(_raw, update_id=update_id))
-        update = Update.model_validate(json.loads(raw), context={"bot": self._bot})
+        update = update_of(json.loads(raw), self._bot)
         door = _SecondDoor(self._store, self._ground, self._clock, self._recent, update_id, self._bot.id)
         # What comes back is the answer to a press; whoever pressed has long gone.
         await self._routes.feed_update(self._bot, update, door=door)

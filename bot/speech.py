@@ -35,8 +35,10 @@ class Speech:
     language: str
 
     def say(self, sentence: str, /, **values: object) -> str:
-        """`sentence` translated, as HTML; the values are escaped."""
-        return self.tell(sentence, **{name: html.escape(str(value), quote=True) for name, value in values.items()})
+        """`sentence` translated, as HTML; the values are escaped, and on one line: no words of somebody's can pass for
+        a line of ours."""
+        plain = {name: html.escape(" ".join(str(value).split()), quote=True) for name, value in values.items()}
+        return self.tell(sentence, **plain)
 
     def tell(self, sentence: str, /, **values: object) -> str:
         """`sentence` translated, as plain text. Without values the sentence is not formatted."""

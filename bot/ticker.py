@@ -132,7 +132,7 @@ class Ticker:
         """Let go of what has been kept long enough, and of the ids of updates that cannot be delivered again."""
         now = self._clock.now()
         try:
-            await self._store.write(lambda session: forget_handled(session, now - KEEP_HANDLED))
+            await self._store.write(lambda session: forget_handled(session, now, KEEP_HANDLED))
             for _ in range(PAGES):
                 gone = await self._store.write(
                     lambda session: let_go(Desk(session, self._ground, now, "clock"), self._keep)

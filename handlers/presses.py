@@ -7,6 +7,7 @@ from aiogram.methods import AnswerCallbackQuery
 from aiogram.types import CallbackQuery, Message
 
 from bot.services.pressing import Pressed, press
+from bot.speech import choose
 from bot.views.content import shorten
 from handlers.door import Door
 from handlers.reading import pressing, title
@@ -18,7 +19,9 @@ ANSWER = 200
 async def pressed(query: CallbackQuery, door: Door) -> AnswerCallbackQuery:
     message = query.message
     if message is None:
-        return query.answer()
+        # On a message sent by way of the bot, in whatever chat: no card of ours is one.
+        speech = choose((query.from_user.language_code,), door.ground.language)
+        return query.answer(text=speech.tell("This button is out of date."), show_alert=True)
     known = message if isinstance(message, Message) else None
     ephemeral = known.ephemeral_message_id if known is not None else None
     told = await door.do(

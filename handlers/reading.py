@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from datetime import UTC
+from typing import Any
 
-from aiogram.types import Chat, Message, User
+from aiogram import Bot
+from aiogram.types import Chat, Message, Update, User
 
 from bot.services.incoming import Incoming, Place
 from bot.services.people import Visitor
@@ -12,19 +14,59 @@ from bot.services.people import Visitor
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")
 LONGEST = 4096
 _UNSEEN = {"Cf", "Cc", "Cs", "Co", "Cn"}
+_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""What one telephone or another shows as the end of a line."""
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that show nothing: a name made of them would look like none."""
+_JOINERS = "\u200d\ufe0f"
+"""What holds an emoji together."""
+MARKS = 4
+"""Marks kept on one letter: no script in use here needs more, and a pile of them covers the lines above."""
+
+
+def update_of(raw: Any, bot: Bot) -> Update:
+    """The update as aiogram reads it. Raises pydantic's ValidationError."""
+    return Update.model_validate(_storable(raw), context={"bot": bot})
+
+
+def _storable(raw: Any) -> Any:
+    """Without what no database keeps, wherever it stands: NUL, and halves of a surrogate pair."""
+    match raw:
+        case dict():
+            return {key: _storable(value) for key, value in raw.items()}
+        case list():
+            return [_storable(value) for value in raw]
+        case str() if not raw.isprintable():
+            return "".join(sign for sign in raw if sign != "\0" and not "\ud800" <= sign <= "\udfff")
+    return raw
 
 
 def cleaned(text: str | None, most: int = LONGEST) -> str:
-    """Without what cannot be seen or stored: control and direction marks, zero-width signs, lone surrogates, NUL.
-
-    Emoji keep the joiner that holds them together.
+    """Without what cannot be seen or stored: control and direction marks, zero-width signs, lone surrogates, NUL,
+    marks that pile up. Every kind of line's end becomes the one. Emoji keep the joiner that holds them together.
     """
-    if not text:
-        return ""
-    kept = (
-        sign for sign in text if sign in "\n\u200d" or (sign == "\ufe0f" or unicodedata.category(sign) not in _UNSEEN)
-    )
-    return "".join(kept).strip()[:most]
+    kept: list[str] = []
+    marks = MARKS
+    for sign in text or "":
+        kind = unicodedata.category(sign)
+        if sign in _JOINERS or kind in ("Mn", "Me"):
+            marks += 1
+            if marks > MARKS:
+                continue
+        elif sign in _BREAKS:
+            sign, marks = "\n", MARKS
+        elif kind in _UNSEEN:
+            continue
+        else:
+            # On nothing no mark can stand.
+            sign, marks = (" ", MARKS) if sign in _BLANK or kind == "Zs" else (sign, 0)
+        kept.append(sign)
+    return "".join(kept).strip()[:most].rstrip("\u200d")
+
+
+def named(text: str | None, most: int) -> str:
+    """A name: on one line, whatever it was made of."""
+    return " ".join(cleaned(text).split())[:most].rstrip(" \u200d")
 
 
 def visitor(message: Message) -> Visitor:
@@ -32,16 +74,16 @@ def visitor(message: Message) -> Visitor:
     user, sender = message.from_user, message.sender_chat
     # `from` is then Telegram's stand-in (1087968824 and the like) and tells nothing.
     if sender is not None:
-        return Visitor(sender.id, cleaned(sender.title, 64), hidden=True)
+        return Visitor(sender.id, named(sender.title, 64), hidden=True)
     if user is None or user.is_bot:
         # Another bot's picture may well be a report, but there is nobody to ask about it.
-        return Visitor(user.id if user else message.chat.id, cleaned(user.full_name if user else "", 64), hidden=True)
+        return Visitor(user.id if user else message.chat.id, named(user.full_name if user else "", 64), hidden=True)
     return pressing(user)
 
 
 def pressing(user: User) -> Visitor:
     """The person who pressed: presses always carry the real one."""
-    return Visitor(user.id, cleaned(user.full_name, 64), (user.language_code or "")[:2])
+    return Visitor(user.id, named(user.full_name, 64), (user.language_code or "")[:2])
 
 
 def has_picture(message: Message) -> bool:
@@ -74,7 +116,8 @@ def incoming(message: Message, who: Visitor | None = None) -> Incoming:
     )
 
 
-NUMBER = re.compile(r"\b[A-Z]{1,4}-\d{4}-\d{4,7}\b")
+NUMBER = re.compile(r"^(?:[⚪🔴🟠🟡🟢⚫] )?([A-Z]{1,4}-[0-9]{4}-[0-9]{4,7})\b", re.MULTILINE)
+"""Where a card, a line or a reminder says its number: at the beginning, where no words of people's ever stand."""
 
 
 def _number(message: Message, reply: Message | None) -> str:
@@ -98,11 +141,11 @@ def _picture(message: Message) -> tuple[str, str, str]:
 def _place(message: Message) -> Place | None:
     if message.venue is not None:
         spot = message.venue.location
-        return Place(spot.latitude, spot.longitude, cleaned(f"{message.venue.title} {message.venue.address}", 200))
+        return Place(spot.latitude, spot.longitude, named(f"{message.venue.title} {message.venue.address}", 200))
     if message.location is not None:
         return Place(message.location.latitude, message.location.longitude)
     return None
 
 
 def title(chat: Chat) -> str:
-    return cleaned(chat.title, 128)
+    return named(chat.title, 128)

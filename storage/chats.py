@@ -48,6 +48,7 @@ def secretary_in(session: Session, user_id: int) -> Sequence[int]:
         select(Secretary.community_id)
         .join(Community, col(Community.id) == Secretary.community_id)
         .where(Secretary.user_id == user_id, Community.active)
+        .order_by(col(Secretary.community_id))
     ).all()
 
 
@@ -119,12 +120,21 @@ def orphans(session: Session) -> list[Incident]:
             .join(Unit, col(Unit.id) == Incident.unit_id)
             .where(col(Unit.active).is_(False), col(Incident.status).in_(("dispatched", "accepted")))
             .where(Incident.need != "undelivered")
+            .order_by(col(Incident.id))
         ).all()
     )
 
 
 def bindings(session: Session) -> list[Binding]:
     return list(session.exec(select(Binding).order_by(col(Binding.chat_id))).all())
+
+
+def forget_thread(session: Session, chat_id: int, thread_id: int) -> None:
+    """A topic takes no messages any more: what was meant for it goes to the group itself."""
+    for table in (Binding, Post, Incident):
+        session.execute(
+            update(table).where(col(table.chat_id) == chat_id, col(table.thread_id) == thread_id).values(thread_id=None)
+        )
 
 
 def category_limits(session: Session) -> list[CategoryLimit]:

@@ -100,9 +100,8 @@ async def dump_postgres(url: str, target: Path) -> Figures:
     return counted
 
 
-async def load_postgres(url: str, source: Path) -> None:
-    """Put a dump into the empty database at `url`, whole or not at all."""
-    tool = _tool("pg_restore")
+async def see_empty(url: str) -> None:
+    """Raise BackupError when there is anything in the database at `url`, or no way to it."""
     engine = create_async_engine(url)
     try:
         tables = await _tables(engine)
@@ -114,6 +113,11 @@ async def load_postgres(url: str, source: Path) -> None:
         raise BackupError(
             f"the database in DATABASE_URL is not empty ({tables} tables): make a new one with createdb and name that"
         )
+
+
+async def load_postgres(url: str, source: Path) -> None:
+    """Put a dump into the empty database at `url`, whole or not at all."""
+    tool = _tool("pg_restore")
     database = make_url(url).database or ""
     options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password")
     await _run(url, tool, *options, f"--dbname={database}", str(source))

@@ -1,20 +1,22 @@
 """Queries over posts: what is due, what belongs to an incident, which message is whose."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, and_, case, delete, func, literal, or_, update
+from sqlalchemy import Update, and_, case, delete, func, literal, or_, true, update
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from storage.store import stir
-from storage.tables import Incident, Post, Shown
+from storage.tables import Post, Shown
 from storage.types import Instant
 
 LIVELY = timedelta(hours=1)
 STILL = ("broken", "gone", "held")
 """States in which a post waits for somebody, not for time."""
+LAST = ("reaction", "menu")
+"""Kinds that hold up no message: nobody waits for them."""
 
 
 def find_post(session: Session, subject: str, chat_id: int, kind: str, seq: int = 0) -> Post | None:
@@ -50,26 +52,36 @@ def latest_seq(session: Session, subject: str, chat_id: int, kind: str) -> int:
     return -1 if found is None else int(found)
 
 
-def bump(session: Session, incident_id: int, now: datetime) -> None:
-    """Have every post of the incident brought up to date."""
+def bump(session: Session, incident_id: int, now: datetime, at: datetime | None = None, settled: str = "") -> None:
+    """Have every post of the incident brought up to date, at the moment `at` or sooner (now, when it is left out).
+
+    Reactions that show `settled` (a digest) already are left alone: there may be very many of them. One on its way to
+    something else is not.
+    """
     session.flush()
     session.execute(
         update(Post)
         .where(col(Post.incident_id) == incident_id, col(Post.state) != "gone")
         # A card on demand is kept up to date for an hour: later it may stand with somebody who has left.
         .where(or_(col(Post.kind) != "sheet", col(Post.sent_at).is_(None), col(Post.sent_at) > now - LIVELY))
+        .where(or_(col(Post.kind) != "reaction", col(Post.digest) != settled, col(Post.shown) < col(Post.wanted)))
         .values(
             wanted=Post.wanted + 1,
             due_at=case(
                 (col(Post.state).in_(STILL), Post.due_at),
                 # What was never sent keeps its moment: the rest of an album waits for the gathering to end.
                 (and_(col(Post.state) == "due", col(Post.due_at) > now), Post.due_at),
-                else_=literal(now, Instant()),
+                else_=sooner(at or now),
             ),
         )
         .execution_options(synchronize_session=False)
     )
     stir(session, "posts")
+
+
+def sooner(at: datetime) -> Any:
+    """The post's moment, or `at` where it has none or a later one: what waits already keeps its place."""
+    return case((col(Post.due_at) <= at, Post.due_at), else_=literal(at, Instant()))
 
 
 def return_post(session: Session, post_id: int, now: datetime) -> None:
@@ -82,6 +94,40 @@ def return_post(session: Session, post_id: int, now: datetime) -> None:
         .execution_options(synchronize_session=False)
     )
     stir(session, "posts")
+
+
+def refresh_post(session: Session, post_id: int, at: datetime) -> None:
+    """Have one post that is shown looked at again, at the moment `at` or sooner."""
+    session.flush()
+    session.execute(
+        update(Post)
+        .where(col(Post.id) == post_id, col(Post.state) == "shown")
+        .values(wanted=Post.wanted + 1, due_at=sooner(at))
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
+
+
+def move_post(session: Session, post_id: int, at: datetime) -> None:
+    """What was never sent is to go out at another moment."""
+    session.execute(
+        update(Post)
+        .where(col(Post.id) == post_id, col(Post.state) == "due")
+        .values(due_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
+
+
+def recent_reactions(session: Session, incident_id: int, since: datetime, most: int) -> int:
+    """How many of the incident's reactions were put since then or are still to come, counted as far as `most`."""
+    rows = session.exec(
+        select(Post.id)
+        .where(Post.incident_id == incident_id, Post.kind == "reaction")
+        .where(or_(col(Post.sent_at).is_(None), col(Post.sent_at) > since))
+        .limit(most)
+    ).all()
+    return len(rows)
 
 
 def forget_reactions(session: Session, incident_id: int, message_ids: Iterable[int]) -> None:
@@ -107,19 +153,28 @@ def keep_post(session: Session, post_id: int, now: datetime) -> None:
 
 def bump_post(session: Session, post: Post, now: datetime) -> None:
     """Have one post brought up to date."""
-    post.wanted += 1
-    if post.state not in STILL:
-        post.due_at = now
     session.add(post)
+    session.flush()
+    session.execute(
+        update(Post)
+        .where(col(Post.id) == post.id)
+        .values(
+            wanted=Post.wanted + 1,
+            due_at=case((col(Post.state).in_(STILL), Post.due_at), else_=literal(now, Instant())),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    session.expire(post, ("wanted", "due_at"))
     stir(session, "posts")
 
 
-def first_due(session: Session, chat_id: int, now: datetime) -> Post | None:
-    """The chat's most pressing post that is due: dangerous first, then the longest due."""
+def first_due(session: Session, chat_id: int, now: datetime, kinds: Collection[str] = ()) -> Post | None:
+    """The chat's most pressing post that is due: dangerous first, then the longest due, reactions last; of `kinds`
+    only, if any are named."""
     return session.exec(
         select(Post)
-        .where(Post.chat_id == chat_id, col(Post.due_at) <= now)
-        .order_by(col(Post.urgent).desc(), col(Post.due_at), col(Post.id))
+        .where(Post.chat_id == chat_id, col(Post.due_at) <= now, col(Post.kind).in_(kinds) if kinds else true())
+        .order_by(col(Post.kind).in_(LAST), col(Post.urgent).desc(), col(Post.due_at), col(Post.id))
         .limit(1)
     ).first()
 
@@ -134,6 +189,10 @@ def due_chats(session: Session, now: datetime, busy: Iterable[int]) -> list[int]
     return list(session.exec(query.group_by(col(Post.chat_id)).order_by(*order)).all())
 
 
+RETIRED = ("card", "album", "pictures", "office", "reminder", "sheet", "queue", "found", "stats", "waiting", "quota")
+"""Kinds that only those may read whose chat it is."""
+
+
 def retire(session: Session, chat_id: int, now: datetime) -> None:
     """A chat is no longer what it was: what stands there about incidents is taken away."""
     session.flush()
@@ -142,7 +201,7 @@ def retire(session: Session, chat_id: int, now: datetime) -> None:
         .where(
             col(Post.chat_id) == chat_id,
             col(Post.state) != "gone",
-            col(Post.kind).in_(("card", "album", "office", "reminder", "sheet", "queue", "found", "stats", "waiting")),
+            col(Post.kind).in_(RETIRED),
         )
         .values(state="shown", remove_at=now, due_at=now, wanted=Post.wanted + 1)
         .execution_options(synchronize_session=False)
@@ -156,43 +215,6 @@ def next_due(session: Session) -> datetime | None:
     return found
 
 
-def waiting_cards(session: Session, chat_id: int) -> int:
-    """How many first sends of cards wait in one chat, those behind its list not counted."""
-    found = session.exec(
-        select(func.count()).where(
-            Post.chat_id == chat_id,
-            Post.kind == "card",
-            Post.shown == 0,
-            Post.state == "due",
-        )
-    ).one()
-    return int(found)
-
-
-def held_cards(session: Session, chat_id: int, most: int) -> list[int]:
-    """Incidents whose cards wait behind the chat's list, oldest first; those that are over no longer wait."""
-    rows = session.exec(
-        select(Post.incident_id)
-        .join(Incident, col(Incident.id) == Post.incident_id)
-        .where(Post.chat_id == chat_id, Post.kind == "card", Post.state == "held")
-        .where(col(Incident.status).in_(("dispatched", "accepted")), Incident.cards == Post.seq)
-        .order_by(col(Post.id))
-        .limit(most)
-    ).all()
-    return [row for row in rows if row is not None]
-
-
-def held_posts(session: Session, incident_id: int, chat_id: int) -> list[Post]:
-    """The incident's cards behind the chat's list."""
-    return list(
-        session.exec(
-            select(Post).where(
-                Post.incident_id == incident_id, Post.chat_id == chat_id, Post.kind == "card", Post.state == "held"
-            )
-        ).all()
-    )
-
-
 def standing_posts(session: Session, subject: str, chat_id: int, kind: str) -> list[Post]:
     """Posts of one kind about one subject in one chat that have not gone."""
     return list(
@@ -200,6 +222,30 @@ def standing_posts(session: Session, subject: str, chat_id: int, kind: str) -> l
             select(Post).where(
                 Post.subject == subject, Post.chat_id == chat_id, Post.kind == kind, Post.state != "gone"
             )
+        ).all()
+    )
+
+
+def reminders_told(session: Session, incident_id: int, most: int) -> list[dict[str, Any]]:
+    """The args of the incident's newest reminders, in whatever chat."""
+    query = select(Post.args).where(Post.incident_id == incident_id, Post.kind == "reminder")
+    return list(session.exec(query.order_by(col(Post.id).desc()).limit(most)).all())
+
+
+def latest_posts(session: Session, subject: str, kind: str, most: int) -> Sequence[Post]:
+    """Posts of one kind about one subject, the newest first, in whatever chat and state."""
+    return session.exec(
+        select(Post).where(Post.subject == subject, Post.kind == kind).order_by(col(Post.id).desc()).limit(most)
+    ).all()
+
+
+def notices_of(session: Session, chat_id: int, kind: str) -> list[Post]:
+    """Lists and notices of one kind that stand in one chat, oldest first."""
+    return list(
+        session.exec(
+            select(Post)
+            .where(Post.chat_id == chat_id, Post.kind == kind, col(Post.state).not_in(STILL))
+            .order_by(col(Post.id))
         ).all()
     )
 
@@ -229,23 +275,37 @@ def forget_messages(session: Session, post_id: int) -> None:
 
 def release_leases(session: Session, now: datetime) -> int:
     """At start: what the last process was sending has an unknown outcome; it is sent again and counted."""
-    return _changed(
+    return changed(
         session, update(Post).where(col(Post.state) == "sending").values(state="unknown", due_at=now, lease=None)
+    )
+
+
+def hold_chat(session: Session, chat_id: int, until: datetime) -> None:
+    """Nothing goes to the chat before that moment."""
+    session.execute(
+        update(Post)
+        .where(col(Post.chat_id) == chat_id, col(Post.due_at) < until)
+        .values(due_at=until)
+        .execution_options(synchronize_session=False)
     )
 
 
 def revive(session: Session, chat_id: int, now: datetime) -> int:
     """The bot is back in a chat: what was refused there is tried again."""
     stir(session, "posts")
-    return _changed(
+    return changed(
         session,
         update(Post)
-        .where(col(Post.chat_id) == chat_id, col(Post.state) == "broken")
+        .where(
+            col(Post.chat_id) == chat_id,
+            # What was refused because the bot might not write there waits for its next knock.
+            or_(col(Post.state) == "broken", and_(col(Post.state) == "due", col(Post.attempts) > 0)),
+        )
         .values(state="due", due_at=now, attempts=0, error=""),
     )
 
 
-def _changed(session: Session, statement: Update) -> int:
+def changed(session: Session, statement: Update) -> int:
     """How many rows the statement changed."""
     result: Any = session.execute(statement)
     return int(result.rowcount)

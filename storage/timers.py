@@ -1,7 +1,7 @@
 """Moments at which incidents are looked at again: one indexed column answers "when is the next"."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
@@ -12,6 +12,8 @@ from storage.tables import Timer
 
 def set_timer(session: Session, incident_id: int, kind: str, at: datetime) -> None:
     """One timer of each kind an incident: a second one replaces the first."""
+    # Rows hold whole milliseconds: rounded down, it would go off a moment before there is anything to do.
+    at += timedelta(microseconds=-at.microsecond % 1000)
     timer = session.get(Timer, (incident_id, kind))
     if timer is None:
         session.add(Timer(incident_id=incident_id, kind=kind, next_at=at))

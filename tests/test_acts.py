@@ -137,9 +137,16 @@ def test_whoever_is_nothing_may_nothing() -> None:
 
 
 def test_buttons_are_the_acts_that_the_table_allows() -> None:
-    assert set(allowed({Role.UNIT}, P)) == {Act.ACCEPT, Act.MAKE_SAFE, Act.RESOLVE, Act.RETURN, Act.COMMENT, Act.UNDO}
-    assert set(allowed({Role.SECRETARY}, R)) == {Act.CONFIRM, Act.SEND_BACK, Act.COMMENT, Act.UNDO}
-    assert allowed((), P) == ()
+    assert set(allowed({Role.UNIT}, matter(P), NOW)) == {
+        Act.ACCEPT,
+        Act.MAKE_SAFE,
+        Act.RESOLVE,
+        Act.RETURN,
+        Act.COMMENT,
+        Act.UNDO,
+    }
+    assert set(allowed({Role.SECRETARY}, matter(R), NOW)) == {Act.CONFIRM, Act.SEND_BACK, Act.COMMENT, Act.UNDO}
+    assert allowed((), matter(P), NOW) == ()
 
 
 def test_every_act_that_asks_for_a_reason_offers_some_or_comes_later() -> None:

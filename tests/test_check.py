@@ -2,11 +2,10 @@
 
 import shutil
 import socket
-import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from aiohttp import web
 from bot import asking, checking, maintenance
 from bot.sandbox.server import Sandbox
 from bot.settings import Settings, load
+from tests import databases
 from tests.town import EXAMPLE, GUANDI, alliance, config
 
 TOKEN = "700000001:a-token-of-the-town-0123456789"
@@ -77,8 +77,7 @@ def amiss(said: list[str]) -> list[str]:
 
 
 def change(settings: Settings, statement: str) -> None:
-    with closing(sqlite3.connect(settings.data_dir / "relay.sqlite")) as base, base:
-        base.execute(statement)
+    databases.chosen().run(settings.data_dir.parent, statement)
 
 
 @pytest.mark.usefixtures("decoder")
@@ -101,6 +100,7 @@ async def test_where_all_is_well_every_point_says_so(sandbox: tuple[Sandbox, str
     assert any(f'chat {GUANDI} (district guandi): "关帝庙商圈", the bot is' in each for each in said)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("decoder")
 async def test_without_a_token_the_sandbox_needs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -110,6 +110,7 @@ async def test_without_a_token_the_sandbox_needs_nothing(tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == [], "check leaves nothing behind"
 
 
+@pytest.mark.once
 async def test_a_new_installation_is_told_what_to_do(sandbox: tuple[Sandbox, str], tmp_path: Path) -> None:
     settings = load(config(tmp_path, sandbox[1]))
     _, said = await checked(settings)
@@ -159,6 +160,7 @@ async def test_who_has_no_chat_is_named(sandbox: tuple[Sandbox, str], tmp_path: 
     assert [each.partition(":")[0] for each in told] == named
 
 
+@pytest.mark.once
 async def test_a_database_that_cannot_be_used_is_told(sandbox: tuple[Sandbox, str], tmp_path: Path) -> None:
     settings = await prepared(tmp_path, sandbox[1])
     change(settings, "UPDATE alembic_version SET version_num = '9999'")
@@ -239,7 +241,7 @@ async def test_a_clock_that_is_off_is_told(tmp_path: Path) -> None:
         settings = await prepared(tmp_path, base)
         change(settings, "DELETE FROM binding")
         change(settings, "DELETE FROM secretary")
-        change(settings, "UPDATE unit SET active = 0")
+        change(settings, "UPDATE unit SET active = false")
         _, said = await checked(settings)
     (told,) = amiss(said)
     assert "s ahead of Telegram's: set the machine's clock" in told
@@ -265,6 +267,7 @@ async def test_without_a_network_one_line_says_so_in_time(tmp_path: Path, monkey
     answered.set()
 
 
+@pytest.mark.once
 def test_the_longest_check_ends_within_fifteen_seconds() -> None:
     """Name, one answer, and the database: what is waited for when nobody answers at all."""
     assert 2 * asking.PATIENCE + checking.PATIENCE <= 15

@@ -288,7 +288,10 @@ def _lists(language: str, screen: Screen) -> Iterator[Shape]:
         yield lists.found(screen, some, shop)
         yield lists.mine(screen, some)
     yield lists.found(screen, [], "")
-    yield lists.waiting(screen, lines, 30)
+    for kind in lists.HEADS:
+        yield lists.waiting(screen, lines, 30, 1, kind)
+    for name, menu in ((shop, ""), ("", str(Act.DISMISS))):
+        yield lists.beyond(screen, lists.Reported(name, 34, 20), lines, 14, 1, menu)
     rates = replace(measure([], NOW, NOW, NOW), parked=2)
     yield lists.numbers(screen, lists.Numbers("2026-11", 4, 3, 2, 1, rates, ((community, 3, rates),)))
 

@@ -12,10 +12,9 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -26,10 +25,13 @@ from bot.instance import alone_on
 from bot.opening import StartError, open_database
 from bot.settings import Settings, load, secret_key
 from storage.copying import BackupError
-from storage.store import open_store
+from storage.migrating import head
 from storage.tables import Note
-from tests.postgres import binaries, cluster
+from tests.postgres import Server
 from tests.town import alliance, config
+
+# About the file of SQLite, but for those at the end, which are about PostgreSQL.
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ async def test_applying_another_file_than_the_settings_name_is_said(
 async def test_migrate_says_from_where_to_where(settings: Settings, said: list[str]) -> None:
     await maintenance.migrate_only(settings, said.append)
     await maintenance.migrate_only(settings, said.append)
-    assert said == ["the database: new → 0001", "the database is at 0001 already"]
+    assert said == [f"the database: new → {head()}", f"the database is at {head()} already"]
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(settings: Settings, said: list[str]) -> None:
@@ -150,7 +152,7 @@ async def test_a_backup_is_one_file_for_its_owner_alone(settings: Settings, said
     (written,) = folder.iterdir()
     assert written.name.startswith("relay-backup-2") and written.name.endswith("Z.tar.gz")
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
-    assert said[0].startswith(f"backed up to {written}: 0 incidents, 10 posts, revision 0001") and len(said) == 1
+    assert said[0].startswith(f"backed up to {written}: 0 incidents, 10 posts, revision {head()}") and len(said) == 1
     with tarfile.open(written) as tar:
         assert sorted(tar.getnames()) == ["alliance.toml", "manifest.json", "relay.sqlite", "secret.key"]
         source = tar.extractfile("secret.key")
@@ -264,7 +266,7 @@ async def test_a_restore_brings_back_what_was_there_and_keeps_what_is(settings: 
     kept = sorted(each.name.partition(".before-restore-")[0] for each in settings.data_dir.glob("*.before-restore-*"))
     assert kept == ["relay.sqlite", "secret.key"]
     assert [each.startswith("the ") and ".before-restore-" in each for each in said[:3]] == [True] * 3
-    assert said[3].startswith("restored 0 incidents and 10 posts as of 2")
+    assert said[3].startswith("restored 0 incidents and 10 posts as of 2") and len(said) == 4
     assert rows(settings, "SELECT count(*) FROM note WHERE key = 'restored'") == [(1,)]
     assert left_over(settings.data_dir) == [] and left_over(settings.data_dir.parent) == []
 
@@ -289,20 +291,27 @@ async def test_a_stray_log_never_meets_the_restored_database(settings: Settings,
 
 
 async def test_after_a_restore_nothing_is_sent_again_by_itself(settings: Settings, said: list[str]) -> None:
+    """Ten posts in every state; what is set and not sent, and what stands behind a list, is left as it is."""
     await backed_up(settings, said)
-    for number, state in enumerate(("sending", "unknown", "shown", "broken", "held"), 1):
+    change(settings, "UPDATE post SET kind = 'note', due_at = 1 WHERE id <= 7")
+    change(settings, "UPDATE post SET kind = 'album', state = 'shown', due_at = 1 WHERE id = 8")
+    for number, state in enumerate(("sending", "unknown", "shown", "broken", "held", "gone"), 1):
         change(settings, f"UPDATE post SET state = '{state}' WHERE id = {number}")
     target = settings.data_dir.parent / "two.tar.gz"
     await maintenance.backup(settings, target, said.append)
     await maintenance.restore(settings, target, said.append)
-    assert said[-1] == "7 messages that were still to be sent are held: python -m bot retry releases them"
+    assert said[-1].startswith("5 messages that may have gone out since wait: python -m bot resume sends them")
     held = rows(settings, "SELECT id, error FROM post WHERE state = 'held' AND due_at IS NULL ORDER BY id")
-    assert [each for each in held if each[1]] == [
+    assert held == [
         (1, "held by a restore, unknown"),
         (2, "held by a restore, unknown"),
-        *((number, "held by a restore") for number in range(6, 11)),
+        *((number, "held by a restore") for number in (4, 7, 8)),
     ]
-    assert rows(settings, "SELECT state FROM post WHERE id IN (3, 4) ORDER BY id") == [("shown",), ("broken",)]
+    others = rows(settings, "SELECT id, kind, state FROM post WHERE error NOT LIKE 'held%' ORDER BY id")
+    assert others[:3] == [(3, "note", "shown"), (5, "note", "held"), (6, "note", "gone")]
+    assert {each[1:] for each in others[3:5]} == {("menu", "due")}
+    # The operator's own message is new and goes out.
+    assert others[5][1:] == ("note", "due") and len(others) == 6
 
 
 async def test_a_restore_is_refused_while_a_relay_runs_on_the_folder(settings: Settings, said: list[str]) -> None:
@@ -409,42 +418,32 @@ def test_upkeep_loads_no_telegram() -> None:
     assert done.stdout == "[]\n"
 
 
-needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed here; .ci/run installs it")
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    # Not below pytest's folder: another pytest that starts meanwhile takes the way to it from the user postgres.
-    with TemporaryDirectory(prefix="relay-upkeep-", dir="/tmp") as home, cluster(Path(home)) as found:
-        yield found
-
-
-@needs_postgres
-async def test_postgresql_goes_out_and_comes_back(url: str, said: list[str], tmp_path: Path) -> None:
+async def test_postgresql_goes_out_and_comes_back(server: Server, said: list[str], tmp_path: Path) -> None:
     alliance(tmp_path)
-    settings = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL=url))
+    with server.fresh() as full, server.fresh(empty=True) as empty:
+        settings = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL=full.url))
+        fresh = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL=empty.url))
+        await _goes_out_and_comes_back(settings, fresh, said, tmp_path)
+
+
+async def _goes_out_and_comes_back(settings: Settings, fresh: Settings, said: list[str], tmp_path: Path) -> None:
     await maintenance.apply(settings, settings.alliance_file, said.append)
     target = tmp_path / "pg.tar.gz"
     await maintenance.backup(settings, target, said.append)
-    assert "0 incidents, 10 posts, revision 0001" in said[-1]
+    assert f"0 incidents, 10 posts, revision {head()}" in said[-1]
     with pytest.raises(BackupError, match="not empty"):
         await maintenance.restore(settings, target, said.append)
-    programs, port = binaries(), url.rpartition(":")[2].partition("/")[0]
-    options = ("-h", "127.0.0.1", "-p", port, "-U", "relay", "fresh")
-    assert await (await asyncio.create_subprocess_exec(f"{programs}/createdb", *options)).wait() == 0
-    fresh = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL=url.replace("/postgres", "/fresh")))
     await maintenance.restore(fresh, target, said.append)
-    assert said[-1].startswith("10 messages that were still to be sent are held")
-    store = open_store(url.replace("/postgres", "/fresh"), tmp_path)
+    assert said[-1].startswith("restored 0 incidents and 10 posts as of 2")
+    store = await open_database(fresh)
     assert await store.read(lambda session: session.get_one(Note, "restored").value.endswith("Z"))
     await store.close()
 
 
-@needs_postgres
 async def test_a_tool_that_is_missing_is_named(
-    url: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL=url))
+    settings = load(config(tmp_path, "http://127.0.0.1:9", DATABASE_URL="postgresql+asyncpg://nobody@127.0.0.1:1/none"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackupError, match="pg_dump is not on PATH: install it"):
         await maintenance.backup(settings, tmp_path / "x.tar.gz", said.append)

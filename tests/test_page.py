@@ -235,6 +235,7 @@ async def test_the_whole_story_is_played_on_the_page(browser: Browser, tmp_path:
         assert visitor.complaints == []
 
 
+@pytest.mark.once
 async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_leaves_nothing(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -283,6 +284,7 @@ async def test_on_a_phone_a_question_is_for_its_author_and_what_is_no_report_lea
         assert visitor.complaints == []
 
 
+@pytest.mark.once
 async def test_the_first_thing_anybody_tries_works(browser: Browser, tmp_path: Path) -> None:
     """A sample, Enter: as the hint and the README say, with the words that come with the sample."""
     async with town(tmp_path) as there, visit(browser, there.base, tmp_path, viewport=WIDE) as visitor:
@@ -329,6 +331,7 @@ async def test_hostile_words_stay_words(browser: Browser, tmp_path: Path) -> Non
         assert visitor.complaints == []
 
 
+@pytest.mark.once
 async def test_the_page_says_that_the_server_is_away_and_comes_back_by_itself(browser: Browser, tmp_path: Path) -> None:
     async with (
         contextlib.AsyncExitStack() as afterwards,

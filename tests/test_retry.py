@@ -1,24 +1,21 @@
 """What was set aside is done again: through the same handlers, without a word to Telegram, each update for itself."""
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiogram import Dispatcher
 
 from bot import maintenance, retrying
-from bot.sandbox.server import Sandbox
 from bot.services.desk import Desk
 from bot.settings import Settings, load
 from handlers.door import Door
 from storage.tables import Note
-from tests.town import GUANDI, LIN, WATER, ZHANG, Town, alliance, config, relay
+from tests import databases
+from tests.town import GUANDI, LIN, ZHANG, alliance, config
 
 NOW = int(datetime.now(UTC).timestamp())
 
@@ -38,16 +35,14 @@ def said() -> list[str]:
 
 
 def rows(settings: Settings, query: str) -> list[Any]:
-    with closing(sqlite3.connect(settings.data_dir / "relay.sqlite")) as base:
-        return base.execute(query).fetchall()
+    return databases.chosen().run(settings.data_dir.parent, query)
 
 
 def set_aside(settings: Settings, update_id: int, raw: dict[str, Any]) -> None:
     """As the intake leaves it: the update whole, and marked as handled."""
-    with closing(sqlite3.connect(settings.data_dir / "relay.sqlite")) as base, base:
-        told = json.dumps({"update_id": update_id, **raw})
-        base.execute("INSERT INTO failed_update VALUES (?, ?, 'ValueError: before', ?)", (update_id, told, NOW * 1000))
-        base.execute("INSERT INTO handled VALUES (?, ?)", (update_id, NOW * 1000))
+    told = json.dumps({"update_id": update_id, **raw}).replace("'", "''")
+    rows(settings, f"INSERT INTO failed_update VALUES ({update_id}, '{told}', 'ValueError: before', {NOW * 1000})")
+    rows(settings, f"INSERT INTO handled VALUES ({update_id}, {NOW * 1000})")
 
 
 def message(message_id: int, **fields: Any) -> dict[str, Any]:
@@ -161,38 +156,3 @@ async def test_of_two_that_retry_at_once_one_does_it(
     monkeypatch.setattr(retrying, "dispatcher", lambda: Overtaken(once))
     assert await retrying.retry(settings, said.append)
     assert said == ["update 1: handled meanwhile", "all 1 updates were handled"]
-
-
-async def test_what_a_restore_holds_goes_out_after_retry_and_not_before(tmp_path: Path, said: list[str]) -> None:
-    """A backup has cards in it that were sent after it was made: nobody gets them twice without the operator's word."""
-    alliance(tmp_path)
-    sandbox = Sandbox(limits=False)
-    base = await sandbox.start()
-    settings = load(config(tmp_path, base))
-    try:
-        await maintenance.apply(settings, settings.alliance_file, said.append)
-        set_aside(settings, 1, photo(70, "自来水井盖坏了"))
-        assert await retrying.retry(settings, said.append)
-        with closing(sqlite3.connect(settings.data_dir / "relay.sqlite")) as rows_of, rows_of:
-            rows_of.execute("UPDATE post SET state = 'gone', due_at = NULL WHERE kind = 'menu'")
-            rows_of.execute("DELETE FROM timer")
-            rows_of.execute(
-                "INSERT INTO post (subject, channel, chat_id, kind, seq, args, urgent, wanted, shown, state, due_at,"
-                " message_ids, ephemeral, form, picture, digest, attempts, doubled, error)"
-                f" VALUES ('n', 'telegram', {WATER}, 'note', 0, '{{\"sentence\": \"held card\"}}', 0, 1, 0, 'due', 1,"
-                " '[]', 0, '', '', '', 0, 0, '')"
-            )
-        target = tmp_path / "backup.tar.gz"
-        await maintenance.backup(settings, target, said.append)
-        await maintenance.restore(settings, target, said.append)
-        async with aiohttp.ClientSession() as http:
-            here = Town(base, http, tmp_path, sandbox)
-            async with relay(tmp_path, base):
-                await here.settled()
-                assert await here.from_bot(WATER) == []
-            assert await retrying.retry(settings, said.append)
-            assert any("messages that a restore held are let go" in each for each in said)
-            async with relay(tmp_path, base):
-                await here.sees(WATER, "held card")
-    finally:
-        await sandbox.stop()

@@ -34,8 +34,15 @@ async def count(tg: Telegram) -> int:
         ("429", 429, "Too Many Requests: retry after 7"),
         ("403", 403, "Forbidden: bot was kicked from the supergroup chat"),
         ("400:message thread not found", 400, "Bad Request: message thread not found"),
+        ("403:not enough rights", 403, "Forbidden: not enough rights"),
+        ("401:", 401, "Unauthorized"),
+        ("404:Not Found", 404, "Not Found"),
+        ("409:Conflict: somebody else polls", 409, "Conflict: somebody else polls"),
+        ("413:", 413, "Request Entity Too Large"),
         ("500", 500, "Internal Server Error"),
         ("500bare", 500, None),
+        ("429text", 429, "Too Many Requests: retry after 7"),
+        ("429bare", 429, None),
     ],
 )
 async def test_an_ordered_refusal_comes_once_and_delivers_nothing(
@@ -68,6 +75,112 @@ async def test_a_truncated_answer_is_no_json_although_it_was_delivered(tg: Teleg
     with pytest.raises(ValueError):
         json.loads(text)
     assert await count(tg) == 1
+
+
+@pytest.mark.parametrize("kind", ["empty", "html", "binary", "shape", "null"])
+@pytest.mark.parametrize("delivered", [False, True])
+async def test_an_answer_of_200_may_be_no_answer_of_the_bot_api(tg: Telegram, kind: str, delivered: bool) -> None:
+    await tg.do("fault", {"kind": kind, "delivered": delivered})
+    async with tg.http.post(f"/bot{TOKEN}/sendMessage", json={"chat_id": GUANDI, "text": "x"}) as answer:
+        body = await answer.read()
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    known = {"shape": {"ok": True, "result": {"surprise": [1, 2]}}, "null": {"ok": True}}
+    assert answer.status == 200 and found == known.get(kind) and (kind != "empty" or body == b"")
+    assert await count(tg) == delivered
+
+
+async def test_an_answer_may_be_garbage_that_says_it_is_compressed(tg: Telegram) -> None:
+    await tg.do("fault", {"kind": "gzip"})
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await send(tg)
+    assert await count(tg) == 1
+
+
+async def test_a_redirect_leads_away_from_the_bot_api(tg: Telegram) -> None:
+    await tg.do("fault", {"kind": "redirect"})
+    url = f"/bot{TOKEN}/sendMessage"
+    async with tg.http.post(url, json={"chat_id": GUANDI, "text": "x"}, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (302, "/")
+    assert await count(tg) == 0
+
+
+async def test_a_slow_answer_is_whole_in_the_end(tg: Telegram) -> None:
+    await tg.do("fault", {"kind": "slow", "seconds": 0.4})
+    began = time.monotonic()
+    assert (await send(tg))[0] == 200
+    assert 0.35 < time.monotonic() - began < 3
+    assert await count(tg) == 1
+
+
+async def test_a_fault_of_a_chat_meets_its_menu_its_presses_and_the_files_sent_there(tg: Telegram) -> None:
+    scope = {"type": "chat", "chat_id": GUANDI}
+    await tg.do("fault", {"chat": GUANDI, "method": "setMyCommands", "kind": "500"})
+    assert await tg.ok("setMyCommands", commands=[], scope={"type": "chat", "chat_id": WATER})
+    assert await tg.ok("setMyCommands", commands=[])
+    async with tg.http.post(f"/bot{TOKEN}/setMyCommands", json={"commands": [], "scope": scope}) as answer:
+        assert answer.status == 500
+    sent = await tg.buttons(GUANDI, "yes")
+    pressing = tg.press(ZHANG, GUANDI, sent["message_id"], "yes", wait=0)
+    query = (await tg.pressed())["id"]
+    await pressing
+    await tg.do("fault", {"chat": WATER, "method": "answerCallbackQuery", "kind": "500", "times": 9})
+    await tg.do("fault", {"chat": GUANDI, "method": "answerCallbackQuery", "kind": "400:query is too old"})
+    assert "too old" in await tg.refusal("answerCallbackQuery", callback_query_id=query)
+    assert await tg.ok("answerCallbackQuery", callback_query_id=query)
+    file = (await tg.say(ZHANG, GUANDI, samples=["cover"], as_file=True))["document"]["file_id"]
+    await tg.do("fault", {"chat": GUANDI, "method": "getFile", "kind": "400:file is too big"})
+    await tg.do("fault", {"chat": GUANDI, "method": "file", "kind": "500"})
+    assert "too big" in await tg.refusal("getFile", file_id=file)
+    path = (await tg.ok("getFile", file_id=file))["file_path"]
+    statuses = []
+    for _ in range(2):
+        async with tg.http.get(f"/file/bot{TOKEN}/{path}") as answer:
+            statuses.append(answer.status)
+    assert statuses == [500, 200]
+
+
+async def test_faults_of_one_chat_are_taken_back_alone(tg: Telegram) -> None:
+    await tg.do("fault", {"chat": GUANDI, "kind": "500", "times": 9})
+    await tg.do("fault", {"chat": WATER, "kind": "500", "times": 9})
+    assert (await tg.do(f"fault?chat={GUANDI}", method="DELETE")) == {"ordered": 1}
+    assert (await tg.see("fault"))["faults"] == [{"kind": "500", "method": None, "chat": WATER, "times": 9}]
+    assert (await send(tg))[0] == 200
+
+
+async def test_a_made_up_update_is_handed_out_as_it_is(tg: Telegram) -> None:
+    polling = asyncio.create_task(tg.http.post(f"/bot{TOKEN}/getUpdates", json={"timeout": 5}))
+    number = (await tg.do("update", {"update": {"message": {"date": "never"}, "novelty": 1}}))["update_id"]
+    body = await (await polling).json()
+    assert body["result"] == [{"update_id": number, "message": {"date": "never"}, "novelty": 1}]
+    assert (await tg.see("pending")) == {"updates": 1}
+    assert (await tg.ask("update", {"update": "no object"}))[0] == 400
+
+
+async def test_a_webhook_breaks_off_the_open_poll(tg: Telegram) -> None:
+    polling = asyncio.create_task(tg.http.post(f"/bot{TOKEN}/getUpdates", json={"timeout": 5}))
+    await asyncio.sleep(0.1)
+    assert await tg.ok("setWebhook", url="http://127.0.0.1:9/hook")
+    assert (await (await polling).json())["description"] == "Conflict: terminated by setWebhook request"
+    assert "webhook is active" in (await tg.refusal("getUpdates"))
+    assert await tg.ok("deleteWebhook") and await tg.updates() == []
+
+
+async def test_a_group_may_move_without_a_word(tg: Telegram) -> None:
+    heir = (await tg.do("migrate", {"chat": GUANDI, "silent": True}))["id"]
+    assert await tg.updates() == []
+    body = await tg.call("sendMessage", chat_id=GUANDI, text="x")
+    assert body["parameters"] == {"migrate_to_chat_id": heir}
+    assert await tg.ok("sendMessage", chat_id=heir, text="x")
+
+
+async def test_one_chat_can_be_looked_at_alone(tg: Telegram) -> None:
+    await tg.ok("sendMessage", chat_id=GUANDI, text="x")
+    seen = await tg.see(f"state?chat={GUANDI}")
+    assert list(seen["messages"]) == [str(GUANDI)] and len(seen["messages"][str(GUANDI)]) == 1
+    assert (await tg.ask("state?chat=5", method="GET"))[0] == 404
 
 
 @pytest.mark.parametrize(("kind", "delivered"), [("reset_before", 0), ("reset_after", 1)])

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,31 +15,30 @@ import storage.tables as tables
 from bot.alliance import read
 from bot.clock import Clock
 from storage.migrating import head, migrate
-from storage.store import SqliteStore, StorageAway, sqlite_engine, stir
+from storage.store import StorageAway, sqlite_engine, stir
 from storage.types import Instant
+from tests.databases import chosen, file, opened
 
 
 async def test_every_migration_goes_up_down_and_up_again(tmp_path: Path) -> None:
-    path = tmp_path / "relay.sqlite"
-    await migrate("", path)
-    await migrate("", path, "base")
-    with sqlite_engine(path, writing=False).connect() as connection:
-        assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
-    await migrate("", path)
+    store = await opened(tmp_path)
+    await migrate(chosen().url, file(tmp_path), "base")
+    left = await store.read(lambda session: inspect(session.connection()).get_table_names())
+    assert set(left) <= {"alembic_version"}
+    await migrate(chosen().url, file(tmp_path))
+    await store.write(_note("kept"))
+    await store.close()
     assert head()
 
 
 async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
-    path = tmp_path / "relay.sqlite"
-    await migrate("", path)
-    with sqlite_engine(path, writing=False).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
+    def compare(session: Session) -> list[Any]:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        return list(compare_metadata(context, SQLModel.metadata))
 
-
-async def _store(tmp_path: Path) -> SqliteStore:
-    await migrate("", tmp_path / "relay.sqlite")
-    return SqliteStore(tmp_path / "relay.sqlite")
+    store = await opened(tmp_path)
+    assert await store.read(compare) == []
+    await store.close()
 
 
 def _note(key: str):  # type: ignore[no-untyped-def]
@@ -46,7 +46,7 @@ def _note(key: str):  # type: ignore[no-untyped-def]
 
 
 async def test_a_job_that_fails_leaves_nothing_and_harms_none_beside_it(tmp_path: Path) -> None:
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
 
     def bad(session: Session) -> None:
         session.add(tables.Note(key="bad", value="x"))
@@ -63,7 +63,7 @@ async def test_a_job_that_fails_leaves_nothing_and_harms_none_beside_it(tmp_path
 
 
 async def test_a_commit_tells_who_waits_and_a_failed_job_tells_nobody(tmp_path: Path) -> None:
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
     heard: list[frozenset[str]] = []
     store.on_commit = heard.append
 
@@ -79,10 +79,11 @@ async def test_a_commit_tells_who_waits_and_a_failed_job_tells_nobody(tmp_path: 
     await store.close()
 
 
+@pytest.mark.once
 async def test_a_locked_database_is_away_and_comes_back(tmp_path: Path) -> None:
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
     await store.write(lambda session: session.connection().exec_driver_sql("PRAGMA busy_timeout=50") and None)
-    other = sqlite_engine(tmp_path / "relay.sqlite", writing=True)
+    other = sqlite_engine(file(tmp_path), writing=True)
     with other.connect() as connection:
         connection.begin()
         connection.exec_driver_sql("SELECT 1")
@@ -92,11 +93,12 @@ async def test_a_locked_database_is_away_and_comes_back(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.once
 async def test_a_race_on_one_incident_is_decided_once(tmp_path: Path) -> None:
     """Two readers of one version: the second write finds that it has moved on."""
     from sqlalchemy.orm.exc import StaleDataError
 
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
     now = datetime.now(UTC)
 
     def make(session: Session) -> int:
@@ -129,6 +131,7 @@ async def test_a_race_on_one_incident_is_decided_once(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.once
 def test_a_moment_is_kept_to_the_millisecond_and_in_utc() -> None:
     shanghai = timezone(timedelta(hours=8))
     stored = Instant().process_bind_param(datetime(2026, 11, 23, 20, 2, 3, 456000, shanghai), None)  # type: ignore[arg-type]
@@ -144,7 +147,7 @@ async def test_a_file_that_names_a_group_by_its_old_id_means_the_supergroup(tmp_
     from storage import chats
     from tests.town import WATER, alliance
 
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
     now = datetime.now(UTC)
     found = read(alliance(tmp_path))
     await store.write(lambda session: align(session, found, now))
@@ -160,7 +163,7 @@ async def test_a_move_told_twice_or_to_a_chat_already_known_changes_nothing_more
     from storage import chats
     from tests.town import WATER, alliance
 
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
     now, new = datetime.now(UTC), -1009000000001
     await store.write(lambda session: align(session, read(alliance(tmp_path)), now))
 
@@ -185,7 +188,7 @@ async def test_a_unit_put_to_rest_leaves_its_open_incidents_to_the_secretary(tmp
 
     alliance(tmp_path)
     settings = load(config(tmp_path, "http://127.0.0.1:1"))
-    store = await _store(tmp_path)
+    store = await opened(tmp_path)
     ground, clock = ground_of(settings), Clock()
     await apply_alliance(store, settings, tmp_path / "alliance.toml", ground, clock)
 

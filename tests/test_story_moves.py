@@ -1,8 +1,9 @@
 """Chats that move, come back, or become something else: found by a reader who tried to break it."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
+
+import pytest
 
 from bot.domain.pace import ALL, Paces
 from tests.town import (
@@ -89,6 +90,7 @@ async def test_what_the_office_says_and_shows_is_not_the_groups_to_see(tmp_path:
         assert "内部照片" not in words(own)
 
 
+@pytest.mark.once
 async def test_many_chats_that_wait_do_not_speak_in_the_same_second() -> None:
     """The count and the call have nothing awaited between them."""
     paces, loop = Paces(), asyncio.get_running_loop()
@@ -118,8 +120,7 @@ async def test_a_card_whose_id_nobody_wrote_down_is_known_by_its_number(tmp_path
         await here.say(WATER_MAN, WATER, "/open")
         listed = await here.sees(WATER, "Open: 2")
         await here.settled()
-        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as rows:
-            rows.execute("delete from shown")
+        here.rows("delete from shown")
         await here.photo(WATER_MAN, WATER, samples=("fixed",), reply_to=listed["message_id"])
         await here.settled()
         assert {row[0] for row in here.rows("select status from incident")} == {"dispatched"}

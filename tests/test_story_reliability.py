@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import sqlite3
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.server import Sandbox
+from tests import databases
 from tests.schema import hold
 from tests.town import (
     GUANDI,
@@ -72,8 +72,7 @@ class Process:
         return (self.home / "log.txt").read_text(encoding="utf-8")
 
     def rows(self, query: str) -> list[Any]:
-        with sqlite3.connect(self.home / "data" / "relay.sqlite") as connection:
-            return connection.execute(query).fetchall()
+        return databases.chosen().run(self.home, query)
 
 
 @asynccontextmanager
@@ -157,8 +156,7 @@ async def test_a_poison_update_is_set_aside_and_those_behind_it_are_served(
         await here.sees(WATER, "SD-2026-0001")
         told = await here.sees(OPERATOR, "bot retry", person=OPERATOR)
         assert re.search(r"\d{9}", words(told))
-        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as connection:
-            kept = connection.execute("select raw, error from failed_update").fetchall()
+        kept = here.rows("select raw, error from failed_update")
         assert len(kept) == 1 and "毒" in kept[0][0].encode().decode("unicode_escape", "ignore") + kept[0][0]
         assert "a mistake in the program" in kept[0][1]
 
@@ -189,8 +187,7 @@ async def test_a_card_whose_answer_was_lost_may_double_and_is_counted(tmp_path: 
         await here.sees(WATER, "SD-2026-0001")
         await here.settled(quiet=3, within=15)
         shown = [each for each in await here.from_bot(WATER) if "SD-2026" in words(each)]
-        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as connection:
-            counted = connection.execute("select sum(doubled) from post where kind = 'card'").fetchone()[0]
+        counted = here.rows("select sum(doubled) from post where kind = 'card'")[0][0]
         assert len(shown) == 2 and counted == 1
         # The one whose buttons are known is the one that lives on.
         await here.press(WATER_MAN, WATER, shown[-1], "Accept")

@@ -1,7 +1,6 @@
 """Issue 2, point 7: reminders as DOMAIN.md has them. Who hears what, when, how often, and when no more."""
 
 import re
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
@@ -44,7 +43,7 @@ def slow(accept: str, repair: str, quiet: str = "") -> Callable[[str], str]:
 async def only_reminder(t: Walk, chat: int, wanted: str, number: str = "-0001") -> int:
     """The reminder that says this; it is the only message beside the incident's card. Returns its id."""
     await t.sees(chat, says(number, wanted))
-    await t.settled(quiet=0.3)
+    await t.settled()
     about = [each for each in await t.standing(chat, number) if not each.get("photo")]
     assert len(about) == 1 and wanted in words(about[0]), [words(each) for each in about]
     return int(about[0]["message_id"])
@@ -91,7 +90,7 @@ async def test_the_ladder_slows_down_and_the_street_hears_after_twice_the_limit(
         for step in [5.9, 0.2, 1.8, 0.2, 2, 2, 2, 1.8, 0.2, 2, 2, 12, 4, 20, 4]:
             await t.hours(step)
             hour += step
-            await t.settled(quiet=0.25)
+            await t.settled()
             about = [each for each in await t.standing(URBAN, "-0001") if not each.get("photo")]
             assert len(about) <= 1, "never two for one incident"
             if about and about[0]["message_id"] != last:
@@ -193,7 +192,7 @@ async def test_what_waits_to_be_checked_reminds_the_office_each_working_day(tmp_
         last = 0
         for _ in range(3):
             await t.workday("08:00")
-            await t.settled(quiet=0.2)
+            await t.settled()
             before = len(await t.sent(OFFICE, "done, says the unit"))
             await t.workday("08:40")
             said = await only_reminder(t, OFFICE, "done, says the unit.")
@@ -226,7 +225,7 @@ async def test_after_days_of_silence_each_incident_reminds_once_and_says_how_lat
             await t.sees(WATER, lambda message: "-0001" in words(message) and not message.get("photo"))
             await t.sees(OFFICE, says("-0003", "done, says the unit"))
             await t.sees(GUANDI, "Your reports", person=ZHANG)
-            await t.settled(quiet=0.8)
+            await t.settled()
             since = [each for each in (await t.calls())[before:] if each["method"].startswith("send")]
             to_unit = [each["request"] for each in since if each["chat_id"] == WATER]
             assert len(to_unit) == 2, to_unit
@@ -267,8 +266,7 @@ async def test_a_step_missed_by_day_and_found_at_night_waits_for_the_morning_wit
         await t.settled()
         await t.wind(7.5 * 3600)
         await t.settled()
-        with sqlite3.connect(tmp_path / "data" / "relay.sqlite") as rows:
-            (at,) = rows.execute("select next_at from timer where kind = 'remind'").fetchone()
+        ((at,),) = t.rows("select next_at from timer where kind = 'remind'")
         assert datetime.fromtimestamp(at / 1000, ZoneInfo("Asia/Shanghai")).strftime("%H:%M") == "07:00"
         assert not [each for each in await t.from_bot(POWER) if "left to" in words(each) or "too long" in words(each)]
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.domain.acts import ACTS, LATER, Act, Role, Status
-from bot.domain.rights import allowed
+from bot.domain.rights import Matter, allowed
 from tests.town import (
     GUANDI,
     LI,
@@ -34,7 +35,11 @@ REASONS = ["Belongs to another unit", "Outside our area", "Nothing to be found t
 def unit_buttons(status: Status) -> set[str]:
     """What the table of acts gives a unit's card: all it may press; a comment is said, and undo is for a minute."""
     spoken = {Act.COMMENT, Act.UNDO} | LATER
-    return {ACTS[act].label for act in allowed({Role.UNIT}, status) if act not in spoken}
+    return {
+        ACTS[act].label
+        for act in allowed({Role.UNIT}, Matter(1, None, None, frozenset(), status), datetime.now(UTC))
+        if act not in spoken
+    }
 
 
 async def test_the_card_says_what_where_and_until_when_and_not_who(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_quiet_spans_that_touch_are_one_quiet() -> None:
     quiet = Hours.parse("21:30-24:00,00:00-07:00")
     assert out_of_quiet(shanghai("2026-06-01T22:00"), quiet, SHANGHAI) == shanghai("2026-06-02T07:00")
     whole = Hours.parse("00:00-24:00")
-    assert whole.end_of_span(shanghai("2026-06-01T22:00")) == shanghai("2026-06-03T00:00")  # bounded, never endless
+    assert whole.end_of_span(shanghai("2026-06-01T22:00")) == shanghai("2026-06-04T00:00")  # bounded, never endless
 
 
 def test_hours_tell_the_end_of_their_span_in_the_zone_they_were_asked_in() -> None:

@@ -5,12 +5,14 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import aiohttp
+import asyncpg
 
 from bot.app import App
 from bot.domain import pace
@@ -47,6 +49,7 @@ class Town:
 
     def __init__(self, base: str, http: aiohttp.ClientSession, home: Path, sandbox: Sandbox) -> None:
         self.base, self.http, self.home, self.sandbox = base, http, home, sandbox
+        self._seen = 1
 
     async def post(self, door: str, **fields: Any) -> dict[str, Any]:
         async with self.http.post(f"{self.base}/sandbox/{door}", json=fields) as answer:
@@ -166,20 +169,41 @@ class Town:
             assert loop.time() < end, "the bot did nothing"
             await asyncio.sleep(0.01)
 
-    async def settled(self, quiet: float = 0.4, within: float = PATIENCE) -> None:
-        """Wait until every update is acknowledged and the bot has made no call for a while."""
+    async def settled(self, quiet: float = 0.1, within: float = PATIENCE) -> None:
+        """Wait until every update is acknowledged, nothing is due, and the bot has made no call for a while."""
         loop = asyncio.get_running_loop()
-        end, last, since = loop.time() + within, -1, loop.time()
+        end = since = loop.time()
+        end += within
         while loop.time() < end:
-            async with self.http.get(f"{self.base}/sandbox/pending") as answer:
-                pending = (await answer.json())["updates"]
-            count = len([each for each in await self.calls() if each["method"] != "getUpdates"])
-            if count != last or pending:
-                last, since = count, loop.time()
+            if await self._at_work():
+                since = loop.time()
             elif loop.time() - since >= quiet:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.03)
         raise AssertionError("the bot never came to rest")
+
+    async def _at_work(self) -> bool:
+        """Whether the relay has something to do, or has done something since this was asked last."""
+        async with self.http.get(f"{self.base}/sandbox/pending") as answer:
+            pending = (await answer.json())["updates"]
+        async with self.http.get(f"{self.base}/sandbox/clock") as answer:
+            now = int((await answer.json())["now"] * 1000)
+        async with self.http.get(f"{self.base}/sandbox/calls", params={"since": str(self._seen)}) as answer:
+            told = await answer.json()
+        self._seen = told["next"]
+        called = any(call["method"] != "getUpdates" for call in told["calls"])
+        return bool(pending) or called or self._due(now)
+
+    def _due(self, now: int) -> bool:
+        try:
+            ((posts, timers),) = self.rows(
+                f"select (select count(*) from post where due_at <= {now} or state = 'sending'),"
+                f" (select count(*) from timer where next_at <= {now})"
+            )
+        except (sqlite3.Error, asyncpg.PostgresError):
+            # The relay is still making its tables.
+            return True
+        return bool(posts or timers)
 
 
 def words(message: dict[str, Any]) -> str:
@@ -219,9 +243,13 @@ def config(home: Path, base: str, **more: str) -> Path:
 
 @contextlib.asynccontextmanager
 async def relay(home: Path, base: str, **more: str) -> AsyncIterator[App]:
-    """The relay itself, running against the sandbox at `base`."""
-    app = App(load(config(home, base, **more)), lambda _text: None)
+    """The relay itself, running against the sandbox at `base`, from the moment at which it says something."""
+    told = asyncio.Event()
+    app = App(load(config(home, base, **more)), lambda _text: told.set())
     running = asyncio.create_task(app.run())
+    telling = asyncio.create_task(told.wait())
+    await asyncio.wait({running, telling}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
     try:
         yield app
     finally:

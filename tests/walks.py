@@ -34,7 +34,6 @@ class Walk(Town):
         super().__init__(base, http, home, sandbox)
         self.app: App | None = None
         self._settings = settings
-        self._seen = 1
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -54,24 +53,6 @@ class Walk(Town):
         while self.app is not None and abs(self.app.clock.ahead.total_seconds() - offset) > 0.001:
             assert loop.time() < end, "the relay never heard of the wound clock"
             await asyncio.sleep(0.01)
-
-    async def settled(self, quiet: float = 0.3, within: float = PATIENCE) -> None:
-        """Wait until every update is acknowledged and the bot has asked nothing for a while."""
-        loop = asyncio.get_running_loop()
-        end = since = loop.time()
-        end += within
-        while loop.time() < end:
-            async with self.http.get(f"{self.base}/sandbox/pending") as answer:
-                pending = (await answer.json())["updates"]
-            async with self.http.get(f"{self.base}/sandbox/calls", params={"since": str(self._seen)}) as answer:
-                told = await answer.json()
-            self._seen = told["next"]
-            if pending or any(call["method"] != "getUpdates" for call in told["calls"]):
-                since = loop.time()
-            elif loop.time() - since >= quiet:
-                return
-            await asyncio.sleep(0.04)
-        raise AssertionError("the bot never came to rest")
 
     async def minutes(self, amount: float) -> None:
         await self.wind(amount * 60)
@@ -135,7 +116,7 @@ class Walk(Town):
         """The card that /i opens, as it stands when the bot has come to rest."""
         asked = (await self.say(person, chat, f"/i {number}"))["message_id"]
         await self.sees(chat, lambda each: each["message_id"] > asked and "reported it" in words(each))
-        await self.settled(quiet=0.2)
+        await self.settled()
         return (await self.standing(chat, "reported it"))[-1]
 
     async def history(self, person: int, chat: int, number: str = "1") -> str:

@@ -43,6 +43,7 @@ class UnitEntry:
 class CommunityEntry:
     """A community, or the street above it; `parent` and `fallback_unit` are keys, "" for none.
 
+    `quota` is how many reports of one person go their way by themselves within an hour, 0 for all of them;
     `quiet_hours` and `working_hours` are kept as written ("21:30-07:00", "" for none) and known to be readable;
     `language` "" means the one of the settings.
     """
@@ -60,6 +61,7 @@ class CommunityEntry:
     quiet_hours: str
     working_hours: str
     fallback_unit: str
+    quota: int
     language: str
     districts: tuple[DistrictEntry, ...]
     units: tuple[UnitEntry, ...]

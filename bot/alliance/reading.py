@@ -21,7 +21,7 @@ from bot.domain.durations import Duration
 
 COMMUNITY = (
     *("key", "name", "prefix", "parent", "office_chat", "secretaries", "dispatch", "intake", "gather", "proof"),
-    *("quiet_hours", "working_hours", "fallback_unit", "language", "district", "unit"),
+    *("quiet_hours", "working_hours", "fallback_unit", "quota", "language", "district", "unit"),
 )
 DISTRICT = ("key", "name", "chats")
 UNIT = ("key", "name", "chat", "contact", "members", "categories", "districts")
@@ -115,6 +115,7 @@ def _community(table: Table) -> CommunityEntry:
         quiet_hours=table.hours("quiet_hours", "21:30-07:00"),
         working_hours=table.hours("working_hours", "08:30-11:30,13:30-17:30"),
         fallback_unit=table.text("fallback_unit", ""),
+        quota=table.count("quota", 20, 1000),
         language=table.choice("language", ("", "zh", "en")),
         districts=tuple(_district(each) for each in table.tables("district")),
         units=tuple(_unit(each) for each in table.tables("unit")),

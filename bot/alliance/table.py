@@ -129,6 +129,13 @@ class Table:
                 raise self.wrong(key, f'"{key}" in {self.label} holds {person}: {cure}', n)
         return tuple(dict.fromkeys(found))
 
+    def count(self, key: str, default: int, most: int) -> int:
+        """A whole number from 0 to `most`."""
+        found = self._whole(key, self.found.get(key, default))
+        if not 0 <= found <= most:
+            raise self.wrong(key, f'"{key}" in {self.label} cannot be {found}: write 0 (none) to {most}')
+        return found
+
     def duration(self, key: str) -> Duration | None:
         """A duration ("30m", "4wh"), or None when the key is left out."""
         if key not in self.found:

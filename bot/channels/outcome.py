@@ -12,6 +12,8 @@ class Shown:
     picture: str = ""
     ephemeral: bool = False
     file_ids: dict[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
+    """What had to be left away: `reply`, `thread`, `picture`, `format`."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,22 @@ class Missing:
 
 @dataclass(frozen=True)
 class Refused:
-    """Not sent, for good: put out of the chat, chat gone, or a request that is wrong."""
+    """Not sent, for good: put out of the chat, chat gone, or a request that is wrong.
+
+    `muted`: not for good; the bot is in the chat and may not write there now.
+    """
 
     error: str
     chat_lost: bool = False
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Not sent: the platform does not take this picture the way it came."""
+
+    key: str
+    error: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ class Migrated:
     chat_id: int
 
 
-Outcome = Shown | Removed | Wait | Unknown | Missing | Refused | Migrated
+Outcome = Shown | Removed | Wait | Unknown | Missing | Refused | Unfit | Migrated
 
 
 @dataclass(frozen=True)

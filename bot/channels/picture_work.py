@@ -1,63 +1,79 @@
 """Opens pictures that people sent, in a process of its own: whatever a file does to the decoder, the relay lives on.
 
-Run as `python -m bot.channels.picture_work clean|pair`; reads framed pictures from standard input, writes a JSON line
-and a JPEG. Why limits: measured with Pillow 13, a 34-byte WebP of 49 megapixels took 765 MB, a 284-byte BLP 659 MB.
+Run as `python -I picture_work.py clean|pair FILE...`, each FILE the number of an open file; writes a JSON line and a
+JPEG. It knows nothing of the relay and imports none of it. Why limits: measured with Pillow 13, a 34-byte WebP of 49
+megapixels took 765 MB, a 284-byte BLP 659 MB.
 """
 
 import io
 import json
+import os
 import resource
-import struct
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
-MEMORY = 700 << 20
-"""Bytes of address space; Python with Pillow takes about 120 MB of it before it begins."""
-SECONDS = 15
+MEMORY = 100 << 20
+"""Bytes of address space beyond what Python with Pillow (16 MB resident) has taken before it begins."""
+SECONDS = 8
+"""Of the processor. The slowest picture that is taken, a JPEG of 48 megapixels, needs 0.8 on a desk computer."""
+LARGEST = 8 << 20
+"""Bytes that may be written; a JPEG of 1280 pixels square is never over three megabytes."""
 LONGEST = 1280
-PIXELS_JPEG = 50_000_000
-PIXELS_OTHER = 16_000_000
+LEAST = 32
+SLENDER = 16
+"""Telegram refuses a photo that is more than twenty times as long as wide; such a one is shown on white."""
+PIXELS = {"JPEG": 50_000_000, "PNG": 16_000_000, "WEBP": 5_000_000}
+"""What fits into the memory: a JPEG is made smaller while it is read, a WebP is held four times over."""
 FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"RIFF": "WEBP"}
 GPS_IFD = 0x8825
 
 
 def main() -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    work, source = sys.argv[1], sys.stdin.buffer
-    pictures = []
-    while size := source.read(4):
-        pictures.append(source.read(struct.unpack(">I", size)[0]))
-    try:
-        place, image = clean(pictures[0]) if work == "clean" else (None, pair(pictures[0], pictures[1]))
-    except Exception as error:
-        _answer(sys.stdout.buffer, {"error": f"{type(error).__name__}"}, b"")
-        return 1
+    _limit()
+    work, sources = sys.argv[1], [os.fdopen(int(number), "rb") for number in sys.argv[2:]]
     target = io.BytesIO()
-    image.save(target, "JPEG", quality=82, optimize=True)
+    try:
+        place, image = clean(sources[0]) if work == "clean" else (None, pair(sources[0], sources[1]))
+        image.save(target, "JPEG", quality=82, optimize=True)
+    except Exception as error:
+        _answer(sys.stdout.buffer, {"error": type(error).__name__}, b"")
+        return 1
     _answer(sys.stdout.buffer, {"place": place}, target.getvalue())
     return 0
+
+
+def _limit() -> None:
+    """Whatever a file makes of the decoder: so much memory, so much time, so much said, and no more."""
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    for kind, most in (
+        (resource.RLIMIT_AS, taken + MEMORY),
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_FSIZE, LARGEST),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (most, most))
 
 
 def _answer(target: BinaryIO, header: dict[str, object], body: bytes) -> None:
     target.write(json.dumps(header).encode() + b"\n" + body)
 
 
-def clean(data: bytes) -> tuple[list[float] | None, Image.Image]:
+def clean(source: BinaryIO) -> tuple[list[float] | None, Image.Image]:
     """The picture upright and without anything but its pixels, and the place its EXIF named."""
-    image = _open(data)
+    image = _open(source)
     place = _place(image)
     return place, _plain(image, LONGEST)
 
 
-def pair(before: bytes, after: bytes) -> Image.Image:
+def pair(before: BinaryIO, after: BinaryIO) -> Image.Image:
     """Both side by side on white, of equal height."""
     height, gap = 640, 12
     sides = []
-    for data in (before, after):
-        side = _plain(_open(data), LONGEST)
+    for source in (before, after):
+        side = _plain(_open(source), LONGEST)
         width = min(max(round(side.width * height / side.height), 240), 1000)
         sides.append(ImageOps.fit(side, (width, height)))
     sheet = Image.new("RGB", (sides[0].width + gap + sides[1].width, height), "white")
@@ -66,12 +82,15 @@ def pair(before: bytes, after: bytes) -> Image.Image:
     return sheet
 
 
-def _open(data: bytes) -> Image.Image:
-    kind = next((name for magic, name in FORMATS.items() if data.startswith(magic)), None)
+def _open(source: BinaryIO) -> Image.Image:
+    """The picture, its pixels not yet read. The first bytes tell what it is, not its name."""
+    beginning = source.read(16)
+    source.seek(0)
+    kind = next((name for magic, name in FORMATS.items() if beginning.startswith(magic)), None)
     if kind is None:
         raise ValueError("not a JPEG, PNG or WebP")
-    image = Image.open(io.BytesIO(data), formats=[kind])
-    if image.width * image.height > (PIXELS_JPEG if kind == "JPEG" else PIXELS_OTHER):
+    image = Image.open(source, formats=[kind])
+    if image.width * image.height > PIXELS[kind]:
         raise ValueError("too many pixels")
     return image
 
@@ -94,16 +113,27 @@ def _degrees(triple: tuple[float, float, float]) -> float:
 
 
 def _plain(image: Image.Image, longest: int) -> Image.Image:
+    """Upright, on white, as Telegram takes it. Refuses nothing that could be opened."""
     orientation = _orientation(image)
-    if image.format == "JPEG":
+    # Telephones put several pictures into one JPEG (MPO); their first is a JPEG like any other.
+    if image.format in ("JPEG", "MPO"):
         image.draft("RGB", (longest, longest))
     image.load()
     image.thumbnail((longest, longest))
     turned = image.transpose(orientation) if orientation is not None else image
-    rgba = turned.convert("RGBA") if turned.mode in ("P", "LA", "PA", "RGBA") else turned.convert("RGB")
-    sheet = Image.new("RGB", rgba.size, "white")
-    sheet.paste(rgba, mask=rgba.getchannel("A") if rgba.mode == "RGBA" else None)
+    rgba = turned.convert("RGBA") if turned.mode in ("P", "LA", "PA", "RGBA") else _colours(turned)
+    width, height = max(rgba.width, rgba.height // SLENDER, LEAST), max(rgba.height, rgba.width // SLENDER, LEAST)
+    sheet = Image.new("RGB", (width, height), "white")
+    corner = ((width - rgba.width) // 2, (height - rgba.height) // 2)
+    sheet.paste(rgba, corner, mask=rgba.getchannel("A") if rgba.mode == "RGBA" else None)
     return sheet
+
+
+def _colours(image: Image.Image) -> Image.Image:
+    """In three colours of eight bits; sixteen bits of grey are not cut off but scaled."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda level: level / 257).convert("L").convert("RGB")
+    return image.convert("RGB")
 
 
 _TURNS = {

@@ -2,15 +2,16 @@
 
 import html
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from aiogram import Bot
 from aiogram.exceptions import (
+    TelegramAPIError,
     TelegramBadRequest,
+    TelegramEntityTooLarge,
     TelegramForbiddenError,
     TelegramMigrateToChat,
-    TelegramNetworkError,
     TelegramNotFound,
     TelegramRetryAfter,
     TelegramUnauthorizedError,
@@ -29,27 +30,25 @@ from aiogram.types import (
     ReactionTypeEmoji,
     ReplyParameters,
 )
-from aiohttp import ClientConnectorError
 
 from bot.channels.outcome import (
     Migrated,
-    Missing,
     Outcome,
     PictureData,
     Place,
     Refused,
     Removed,
     Shown,
+    Unfit,
     Unknown,
     Wait,
 )
-from bot.views.content import CAPTION, TEXT, Button, Content, Gone, Menu, Reaction, Shape, units
+from bot.channels.refusals import LOST, MUTED, NOBODY, PICTURE, concession, refusal, says
+from bot.channels.wire import NotCarriedOut
+from bot.views.content import ALBUM, CAPTION, TEXT, Button, Content, Gone, Menu, Reaction, Shape, units
 
 Pictures = Sequence[tuple[str, PictureData]]
 """(key, picture) of what the content shows, in its order."""
-
-ALBUM = 10
-"""Most pictures in one media group."""
 
 
 class Telegram:
@@ -83,69 +82,129 @@ class Telegram:
         await self._bot.set_my_commands(commands=commands, scope=scope, language_code=language)
 
     async def _send(self, place: Place, content: Content, pictures: Pictures) -> Outcome:
-        if place.user_id is not None and place.chat_id < 0 and place.chat_id not in self._no_ephemeral:
+        """Send it; what Telegram refuses it for is left away, one thing after the other."""
+        ephemeral = place.user_id is not None and place.chat_id < 0 and place.chat_id not in self._no_ephemeral
+        without: frozenset[str] = frozenset()
+        while True:
+            pictured = pictures if "picture" not in without and _visible(content.text) <= CAPTION else ()
+            has = {"reply": place.reply_to, "thread": place.thread_id, "picture": pictured, "format": content.text}
             try:
-                return await self._send_as(place, content, pictures, ephemeral=True)
-            except TelegramBadRequest as error:
-                if _nobody_there(error.message):
+                return await self._send_as(place, content, pictured, ephemeral, without)
+            except (TelegramBadRequest, TelegramEntityTooLarge) as error:
+                if ephemeral and says(error, NOBODY):
                     # For this person alone, and the person is not there: nobody else is to see it.
                     return Removed()
-                if "EPHEMERAL" in error.message.upper():
-                    self._no_ephemeral.add(place.chat_id)
-                # A basic group, an old server: an ordinary reply does it, and goes again by itself.
-        return await self._send_as(place, content, pictures, ephemeral=False)
+                conceded = concession(error, [each for each in has if has[each] and each not in without])
+                if conceded:
+                    without |= {conceded}
+                elif pictured and says(error, PICTURE):
+                    return Unfit(pictured[0][0], error.message)
+                elif ephemeral:
+                    if says(error, ("ephemeral",)):
+                        self._no_ephemeral.add(place.chat_id)
+                    # A basic group, an old server: an ordinary reply does it, and goes again by itself.
+                    ephemeral = False
+                else:
+                    raise
 
-    async def _send_as(self, place: Place, content: Content, pictures: Pictures, ephemeral: bool) -> Shown:
+    async def _send_as(
+        self, place: Place, content: Content, pictures: Pictures, ephemeral: bool, without: frozenset[str]
+    ) -> Shown:
         common: dict[str, Any] = {
             "chat_id": place.chat_id,
-            "message_thread_id": place.thread_id,
+            "message_thread_id": place.thread_id if "thread" not in without else None,
             "reply_markup": _markup(content.rows),
             "disable_notification": content.silent or None,
-            "parse_mode": "HTML",
+            "parse_mode": "HTML" if "format" not in without else None,
         }
-        if place.reply_to:
+        if place.reply_to and "reply" not in without:
             common["reply_parameters"] = ReplyParameters(message_id=place.reply_to, allow_sending_without_reply=True)
         if ephemeral:
             common["ephemeral_message_parameters"] = EphemeralMessageParameters(receiver_user_id=place.user_id or 0)
-        if pictures and _visible(content.text) <= CAPTION:
+        if pictures:
             key, picture = pictures[0]
-            message = await self._bot.send_photo(photo=_file(picture), caption=content.text or None, **common)
-            return self._shown(message, "photo", key, {key: picture}, ephemeral)
+            caption = _worded(content.text, CAPTION, without) or None
+            message = await self._bot.send_photo(photo=_file(picture), caption=caption, **common)
+            return self._shown(message, "photo", key, {key: picture}, ephemeral, without)
         message = await self._bot.send_message(
-            text=_fit(content.text, TEXT), link_preview_options=LinkPreviewOptions(is_disabled=True), **common
+            text=_worded(content.text, TEXT, without),
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+            **common,
         )
-        return self._shown(message, "text", "", {}, ephemeral)
+        return self._shown(message, "text", "", {}, ephemeral, without)
 
-    def _shown(self, message: Message, form: str, key: str, uploaded: dict[str, PictureData], ephemeral: bool) -> Shown:
-        message_id = message.ephemeral_message_id if ephemeral and message.ephemeral_message_id else message.message_id
+    def _shown(
+        self,
+        message: Message,
+        form: str,
+        key: str,
+        uploaded: dict[str, PictureData],
+        ephemeral: bool = False,
+        without: frozenset[str] = frozenset(),
+    ) -> Shown:
+        # A server that knows nothing of ephemeral messages takes no notice of the wish and shows it to everybody.
+        ephemeral = ephemeral and bool(message.ephemeral_message_id)
+        message_id = (message.ephemeral_message_id or 0) if ephemeral else message.message_id
         file_ids = {}
         if message.photo and any(isinstance(picture, bytes) for picture in uploaded.values()):
             file_ids[key] = message.photo[-1].file_id
-        return Shown((message_id,), form, key, ephemeral, file_ids)
+        return Shown((message_id,), form, key, ephemeral, file_ids, without)
 
     async def _edit(self, place: Place, content: Content, pictures: Pictures) -> Outcome:
-        markup, message_id = _markup(content.rows), place.message_ids[0]
+        """Change what stands there, in the way that its form allows."""
         if place.ephemeral:
-            return await self._edit_ephemeral(place, content, markup)
-        target: dict[str, Any] = {"chat_id": place.chat_id, "message_id": message_id, "reply_markup": markup}
-        key, picture = pictures[0] if pictures else ("", "")
+            return await self._edit_ephemeral(place, content, _markup(content.rows))
+        key = pictures[0][0] if pictures else ""
         fits = place.form == "photo" or _visible(content.text) <= CAPTION
-        if key and key != place.picture and fits:
-            media = InputMediaPhoto(media=_file(picture), caption=_fit(content.text, CAPTION), parse_mode="HTML")
+        way = "media" if key and key != place.picture and fits else "caption" if place.form == "photo" else "text"
+        without: frozenset[str] = frozenset()
+        while True:
+            try:
+                return await self._edit_as(way, place, content, pictures, without)
+            except (TelegramBadRequest, TelegramEntityTooLarge) as error:
+                conceded = concession(error, {"picture", "format"} - without)
+                if says(error, ("message is not modified",)):
+                    return _as_edited(way, place, key, without)
+                if way == "text" and says(error, ("no text in the message",)):
+                    # It got its picture in an edit whose outcome nobody heard of; which one stands there is not known.
+                    way = "caption"
+                elif conceded == "picture" and way == "media":
+                    way, without = "caption" if place.form == "photo" else "text", without | {"picture"}
+                elif conceded == "format":
+                    without |= {"format"}
+                elif way == "media" and says(error, PICTURE):
+                    return Unfit(key, error.message)
+                else:
+                    raise
+
+    async def _edit_as(
+        self, way: str, place: Place, content: Content, pictures: Pictures, without: frozenset[str]
+    ) -> Shown:
+        target: dict[str, Any] = {
+            "chat_id": place.chat_id,
+            "message_id": place.message_ids[0],
+            "reply_markup": _markup(content.rows),
+        }
+        mode = "HTML" if "format" not in without else None
+        if way == "media":
+            key, picture = pictures[0]
+            caption = _worded(content.text, CAPTION, without)
+            media = InputMediaPhoto(media=_file(picture), caption=caption, parse_mode=mode)
             message = await self._bot.edit_message_media(media=media, **target)
             if isinstance(message, Message):
-                return self._shown(message, "photo", key, {key: picture}, ephemeral=False)
-            return Shown((message_id,), "photo", key)
-        if place.form == "photo":
-            await self._bot.edit_message_caption(caption=_fit(content.text, CAPTION), parse_mode="HTML", **target)
-            return Shown((message_id,), "photo", place.picture)
-        await self._bot.edit_message_text(
-            text=_fit(content.text, TEXT),
-            parse_mode="HTML",
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-            **target,
-        )
-        return Shown((message_id,), "text")
+                return self._shown(message, "photo", key, {key: picture}, without=without)
+            return _as_edited(way, place, key, without)
+        if way == "caption":
+            caption = _worded(content.text, CAPTION, without)
+            await self._bot.edit_message_caption(caption=caption, parse_mode=mode, **target)
+        else:
+            await self._bot.edit_message_text(
+                text=_worded(content.text, TEXT, without),
+                parse_mode=mode,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+                **target,
+            )
+        return _as_edited(way, place, "", without)
 
     async def _edit_ephemeral(self, place: Place, content: Content, markup: InlineKeyboardMarkup | None) -> Shown:
         await self._bot.edit_ephemeral_message_text(
@@ -162,27 +221,60 @@ class Telegram:
         """The next piece of what has not gone out yet: an album cannot be added to, and holds ten."""
         known = [key for key in place.picture.split(",") if key]
         piece = [(key, picture) for key, picture in pictures if key not in known][:ALBUM]
-        common: dict[str, Any] = {"chat_id": place.chat_id, "message_thread_id": place.thread_id}
-        common["disable_notification"] = True
-        messages: list[Message] = []
-        if len(piece) == 1:
-            messages = [await self._bot.send_photo(photo=_file(piece[0][1]), **common)]
-        elif piece:
-            media = [InputMediaPhoto(media=_file(picture)) for _, picture in piece]
-            messages = await self._bot.send_media_group(media=list(media), **common)
+        without: frozenset[str] = frozenset()
+        while True:
+            try:
+                messages = await self._send_pieces(place, piece, without)
+                break
+            except (TelegramBadRequest, TelegramEntityTooLarge) as error:
+                conceded = concession(error, {"thread", "picture"} - without)
+                if conceded == "picture":
+                    # No pictures in this chat: the card stands for them.
+                    return Removed()
+                if conceded:
+                    without |= {conceded}
+                elif len(piece) > 1 and says(error, PICTURE):
+                    # One of them will not do, and Telegram does not say which: they go one at a time.
+                    piece = piece[:1]
+                elif piece and says(error, PICTURE):
+                    return Unfit(piece[0][0], error.message)
+                else:
+                    raise
         file_ids = {
             key: message.photo[-1].file_id
             for (key, picture), message in zip(piece, messages, strict=False)
             if isinstance(picture, bytes) and message.photo
         }
         sent = (*place.message_ids, *(message.message_id for message in messages))
-        return Shown(sent, "album", ",".join([*known, *(key for key, _ in piece)]), file_ids=file_ids)
+        shown = ",".join([*known, *(key for key, _ in piece)])
+        return Shown(sent, "album", shown, file_ids=file_ids, without=without)
+
+    async def _send_pieces(self, place: Place, piece: Pictures, without: frozenset[str]) -> list[Message]:
+        if not piece:
+            return []
+        common: dict[str, Any] = {
+            "chat_id": place.chat_id,
+            "message_thread_id": place.thread_id if "thread" not in without else None,
+            "disable_notification": True,
+        }
+        if len(piece) == 1:
+            return [await self._bot.send_photo(photo=_file(piece[0][1]), **common)]
+        media = [InputMediaPhoto(media=_file(picture)) for _, picture in piece]
+        return await self._bot.send_media_group(media=list(media), **common)
 
     async def _react(self, place: Place, reaction: Reaction) -> Outcome:
         wanted = [ReactionTypeEmoji(emoji=reaction.emoji)] if reaction.emoji else []
         if place.reply_to is None:
             return Removed()
-        await self._bot.set_message_reaction(chat_id=place.chat_id, message_id=place.reply_to, reaction=list(wanted))
+        try:
+            await self._bot.set_message_reaction(
+                chat_id=place.chat_id, message_id=place.reply_to, reaction=list(wanted)
+            )
+        except TelegramBadRequest as error:
+            if says(error, LOST):
+                raise
+            # The photo is gone, or the group allows no reactions: the line says it too.
+            return Removed()
         return Shown((), "reaction")
 
     async def _remove(self, place: Place, gone: Gone) -> Outcome:
@@ -228,34 +320,24 @@ class Telegram:
             if place.user_id is not None and place.chat_id < 0:
                 # One person cannot be reached; that says nothing about the group.
                 return Removed()
-            return Refused(error.message, chat_lost=True)
-        except (TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError) as error:
-            return _refusal(place, error.message)
-        except TelegramNetworkError as error:
-            never_connected = isinstance(error.__cause__ or error.__context__, ClientConnectorError)
-            return Unknown("network", sent_maybe=not never_connected)
+            muted = says(error, MUTED)
+            return Refused(error.message, chat_lost=not muted, muted=muted)
+        except TelegramBadRequest as error:
+            return refusal(place, error)
+        except (NotCarriedOut, TelegramNotFound, TelegramUnauthorizedError, TelegramEntityTooLarge) as error:
+            return Unknown(error.message, sent_maybe=False)
+        except TelegramAPIError as error:
+            return Unknown(error.message)
         except Exception as error:
-            # A server error, a page instead of JSON, an answer of another shape: delivered or not, nobody knows.
+            # Something that no library said it would raise: delivered or not, nobody knows.
             return Unknown(type(error).__name__)
 
 
-def _refusal(place: Place, message: str) -> Outcome:
-    known = message.lower()
-    if "message is not modified" in known:
-        return Shown(place.message_ids, place.form, place.picture, place.ephemeral)
-    if any(sign in known for sign in ("message to edit not found", "message can't be edited", "message_id_invalid")):
-        return Removed() if place.user_id is not None else Missing()
-    if any(sign in known for sign in ("message to react not found", "message to delete not found", "reaction_invalid")):
-        return Removed()
-    if place.ephemeral:
-        return Removed()
-    lost = any(sign in known for sign in ("chat not found", "user not found", "bot was kicked", "peer_id_invalid"))
-    return Refused(message, chat_lost=lost)
-
-
-def _nobody_there(message: str) -> bool:
-    known = message.lower()
-    return any(sign in known for sign in ("user not found", "participant", "not a member", "user_id_invalid"))
+def _as_edited(way: str, place: Place, key: str, without: frozenset[str]) -> Shown:
+    """What stands there after an edit whose answer tells nothing more."""
+    if way == "text":
+        return Shown(place.message_ids[:1], "text", without=without)
+    return Shown(place.message_ids[:1], "photo", (key if way == "media" else "") or place.picture, without=without)
 
 
 def _markup(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
@@ -284,8 +366,18 @@ def _file(picture: PictureData) -> str | BufferedInputFile:
 _TAG = re.compile(r"<[^>]+>")
 
 
+def _plain(text: str) -> str:
+    return html.unescape(_TAG.sub("", text))
+
+
 def _visible(text: str) -> int:
-    return units(html.unescape(_TAG.sub("", text)))
+    return units(_plain(text))
+
+
+def _worded(text: str, most: int, without: Collection[str]) -> str:
+    """The text as it goes out: HTML, or plain where Telegram does not read ours."""
+    fitted = _fit(text, most)
+    return _plain(fitted) if "format" in without else fitted
 
 
 def _fit(text: str, most: int) -> str:

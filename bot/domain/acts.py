@@ -190,6 +190,7 @@ LATER: frozenset[Act] = frozenset({Act.ASK_FOR_TIME, Act.PARK, Act.MERGE})
 
 REOPEN_DAYS = 14
 UNDO_SECONDS = 60
+"""Counted both ways from the act: a clock that is set back by an hour gives nobody an hour to take a step back in."""
 
 REASONS: Mapping[Act, Mapping[str, str]] = {
     Act.RETURN: {

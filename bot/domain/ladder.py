@@ -4,20 +4,20 @@ After an outage only the newest missed step speaks: the caller asks for the next
 sent, and a moment in the past is simply due now.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from bot.domain.deadlines import Clock, Running
-from bot.domain.worktime import Calendar, Hours, out_of_quiet
+from bot.domain.worktime import Calendar, Hours, in_utc, moment, out_of_quiet
 
 SOON = 0.75
 """The unit hears before a limit when three quarters of it are gone (DOMAIN.md)."""
 FIRST_GAP = timedelta(minutes=30)
 LONGEST_GAP = timedelta(days=1)
-MOST_STEPS = 400
-"""A ladder climbs for about a year past its limit; the daily step then simply goes on from there."""
+TRIES = 30
+"""How often a moment is moved on before hours that leave nothing free are taken as they are."""
 
 
 class Step(StrEnum):
@@ -37,16 +37,19 @@ class Moment:
     step: Step
 
 
-def steps(running: Running, calendar: Calendar) -> Iterable[Moment]:
-    """All steps of one clock in order of time, at most `MOST_STEPS` of them."""
+def steps(running: Running, calendar: Calendar, after: datetime | None = None) -> Iterator[Moment]:
+    """All steps of one clock in order of time, without end: what nobody ends is said once a day for ever.
+
+    Those up to `after` may be left out.
+    """
     if running.clock is Clock.VERIFY:
-        yield from _verify_steps(running, calendar)
+        yield from _verify_steps(running, calendar, after)
         return
     span = running.due - running.start
     yield Moment(running.start + span * SOON, running.clock, Step.SOON)
     yield Moment(running.due, running.clock, Step.DUE)
     street, at, gap = running.due + span, running.due, max(FIRST_GAP, span / 4)
-    for _ in range(MOST_STEPS):
+    while True:
         gap = min(gap * 2, LONGEST_GAP)
         following = at + gap
         if running.clock is Clock.REPAIR and at < street <= following:
@@ -57,25 +60,44 @@ def steps(running: Running, calendar: Calendar) -> Iterable[Moment]:
         at = following
 
 
-def _verify_steps(running: Running, calendar: Calendar) -> Iterable[Moment]:
+def _verify_steps(running: Running, calendar: Calendar, after: datetime | None) -> Iterator[Moment]:
     """Each working day at its opening, from the first opening after the unit said done."""
-    at = running.start
-    for _ in range(MOST_STEPS):
+    # Wherever one begins, the openings are the same: a year is not counted up again for each day of it.
+    at = max(running.start, after - LONGEST_GAP) if after is not None else running.start
+    while True:
         at = calendar.next_opening(_next_midnight(at, calendar))
         yield Moment(at, Clock.VERIFY, Step.VERIFY)
 
 
 def _next_midnight(at: datetime, calendar: Calendar) -> datetime:
-    local = at.astimezone(calendar.zone)
-    return datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), calendar.zone).astimezone(at.tzinfo)
+    return moment(at.astimezone(calendar.zone).date() + timedelta(days=1), time.min, calendar.zone)
+
+
+def may_speak(at: datetime, clock: Clock, calendar: Calendar, quiet: Hours, dangerous: bool) -> datetime:
+    """`at`, or the first moment after it at which a reminder of this clock may be heard.
+
+    Not in the quiet hours, unless `dangerous`; and the secretary checks on working days, from their opening on, and is
+    not woken for it: what is to be checked is dangerous no more.
+    """
+    if clock is not Clock.VERIFY:
+        return in_utc(at) if dangerous else out_of_quiet(at, quiet, calendar.zone)
+    for _ in range(TRIES):
+        at = out_of_quiet(at, quiet, calendar.zone)
+        today = at.astimezone(calendar.zone).date()
+        if calendar.workdays.is_workday(today):
+            # Before the opening what was missed goes along with what the opening itself has to say.
+            opening = out_of_quiet(calendar.next_opening(moment(today, time.min, calendar.zone)), quiet, calendar.zone)
+            return max(at, opening) if opening.astimezone(calendar.zone).date() == today else at
+        at = calendar.next_opening(_next_midnight(at, calendar))
+    return at
 
 
 def _heard(clocks: Iterable[Running]) -> Callable[[Moment], bool]:
     """Once the repair itself is late, only its ladder goes on: three at once about one incident would be nagging."""
     repair = next((running.due for running in clocks if running.clock is Clock.REPAIR), None)
 
-    def heard(moment: Moment) -> bool:
-        return moment.clock is Clock.REPAIR or moment.step is not Step.LATE or repair is None or moment.at < repair
+    def heard(step: Moment) -> bool:
+        return step.clock is Clock.REPAIR or step.step is not Step.LATE or repair is None or step.at < repair
 
     return heard
 
@@ -83,7 +105,7 @@ def _heard(clocks: Iterable[Running]) -> Callable[[Moment], bool]:
 def next_moment(
     clocks: Iterable[Running], after: datetime, calendar: Calendar, quiet: Hours, dangerous: bool
 ) -> Moment | None:
-    """The earliest step strictly later than `after`, moved out of the quiet hours unless `dangerous`.
+    """The earliest step strictly later than `after`, moved to where it may be heard (`may_speak`).
 
     `after` is the moment of the last reminder, or the start of the clocks when none was sent.
     """
@@ -91,15 +113,16 @@ def next_moment(
     clocks = tuple(clocks)
     heard = _heard(clocks)
     for running in clocks:
-        found = next((moment for moment in steps(running, calendar) if moment.at > after and heard(moment)), None)
-        if found is not None:
-            upcoming.append(found)
+        for step in steps(running, calendar, after):
+            if not heard(step):
+                break
+            if step.at > after:
+                upcoming.append(step)
+                break
     if not upcoming:
         return None
-    first = min(upcoming, key=lambda moment: moment.at)
-    if dangerous:
-        return first
-    return Moment(out_of_quiet(first.at, quiet, calendar.zone), first.clock, first.step)
+    first = min(upcoming, key=lambda step: step.at)
+    return Moment(may_speak(first.at, first.clock, calendar, quiet, dangerous), first.clock, first.step)
 
 
 def passed(clocks: Iterable[Running], after: datetime, now: datetime, calendar: Calendar) -> list[Moment]:
@@ -108,9 +131,9 @@ def passed(clocks: Iterable[Running], after: datetime, now: datetime, calendar: 
     clocks = tuple(clocks)
     heard = _heard(clocks)
     for running in clocks:
-        for moment in steps(running, calendar):
-            if moment.at > now:
+        for step in steps(running, calendar, after):
+            if step.at > now:
                 break
-            if moment.at > after and heard(moment):
-                found.append(moment)
-    return sorted(found, key=lambda moment: moment.at)
+            if step.at > after and heard(step):
+                found.append(step)
+    return sorted(found, key=lambda step: step.at)

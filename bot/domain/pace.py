@@ -35,6 +35,10 @@ class Pace:
         """The platform asked for patience (retry_after)."""
         self._blocked = max(self._blocked, until)
 
+    def blocked(self, now: float) -> float:
+        """Seconds for which the platform asked to be left alone, whatever kind of call it is."""
+        return max(self._blocked - now, 0.0)
+
 
 class Paces:
     """The pace of everything: all chats together and each for itself."""

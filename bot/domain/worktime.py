@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.durations import Duration
 
 ONE_DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
 HORIZON_DAYS: Final = 20_000
 """How far a count may look ahead (54 years): a calendar with no working day in it ends in an error."""
 
@@ -44,14 +45,29 @@ def moment(day: date, clock: time, zone: tzinfo, *, last: bool = False) -> datet
     second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     if first <= second:
         return second if last else first
-    before, after = int(second.timestamp()), int(first.timestamp()) + 1
-    while after - before > 1:  # halving: at most 17 rounds for a jump of a whole day
-        middle = (before + after) // 2
-        if datetime.fromtimestamp(middle, zone).replace(tzinfo=None) < wall:
-            before = middle
+    return _first_second(second, first + _SECOND, lambda at: at.astimezone(zone).replace(tzinfo=None) >= wall)
+
+
+def _first_second(before: datetime, after: datetime, reached: Callable[[datetime], bool]) -> datetime:
+    """The whole second in UTC from which on `reached` holds: not yet at ``before``, but at ``after``."""
+    low, high = int(before.timestamp()), int(after.timestamp())
+    while high - low > 1:  # halving: at most 17 rounds for a jump of a whole day
+        middle = (low + high) // 2
+        if reached(datetime.fromtimestamp(middle, UTC)):
+            high = middle
         else:
-            after = middle
-    return datetime.fromtimestamp(after, UTC)
+            low = middle
+    return datetime.fromtimestamp(high, UTC)
+
+
+def _reading(at: datetime, zone: tzinfo) -> datetime:
+    """The furthest reading (naive) that the clocks of ``zone`` have shown by ``at``: set back, they show less again."""
+    local = at.astimezone(zone)
+    if not local.fold:
+        return local.replace(tzinfo=None)
+    first = moment(local.date(), local.time(), zone)
+    turn = _first_second(first, at, lambda then: bool(then.astimezone(zone).fold))
+    return (turn - _SECOND).astimezone(zone).replace(tzinfo=None) + _SECOND
 
 
 @dataclass(frozen=True)
@@ -116,13 +132,14 @@ class Hours:
     def end_of_span(self, local: datetime) -> datetime:
         """When the quiet or the work around ``local`` ends, in the zone of ``local``; spans that touch count as one.
 
-        Hours that leave nothing of the day free never end; then it is the end of a span a day or so ahead.
+        Hours that leave nothing of the day free never end; then it is the end of a span a few days ahead.
         Raises ValueError when no span contains ``local`` or it is naive.
         """
         end = self._around(local)
         if end is None:
             raise ValueError(f"{local.isoformat()} is outside of {self.text or 'no hours'}")
-        for _ in self.spans:
+        # Twice all spans: the only gap between them may lie in the hour that the clocks skip.
+        for _ in self.spans * 2:
             end = self._around(end.astimezone(local.tzinfo)) or end
         return end.astimezone(local.tzinfo)
 
@@ -218,10 +235,11 @@ class Calendar:
 
     def _add_days(self, start: datetime, amount: int) -> datetime:
         worked, opens, _ = next(self._spans(start))
-        local = opens.astimezone(self.zone)
-        after_midnight = local.date() - worked
+        reading = _reading(opens, self.zone)
+        after_midnight = reading.date() - worked
         for day in (worked + timedelta(days=n) for n in range(1, HORIZON_DAYS)):
             amount -= self.workdays.is_workday(day)
             if not amount:
-                return moment(day + after_midnight, local.time(), self.zone)
+                # A reading that the night of a change has taken out of the hours leads to the next opening.
+                return self.next_opening(moment(day + after_midnight, reading.time(), self.zone))
         raise ValueError(f"no working day in the {HORIZON_DAYS} days after {start.isoformat()}")

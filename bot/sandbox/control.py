@@ -70,6 +70,8 @@ class Control:
         eyes = _eyes(platform, asked)
         limit = wishes.integer(asked, "limit") if "limit" in asked else SHOWN_OF_A_CHAT
         chats = [chat for chat in platform.world.chats.values() if eyes is None or _open_to(chat, eyes)]
+        if "chat" in asked:
+            chats = [wishes.chat_of(platform, asked)]
         return _json(
             {
                 "now": platform.clock.now(),
@@ -177,7 +179,9 @@ _ACTS: Final[tuple[tuple[str, str, Act], ...]] = (
     ("POST", "migrate", staging.migrate),
     ("POST", "member", staging.add_member),
     ("POST", "fault", switches.order_fault),
+    ("GET", "fault", switches.see_faults),
     ("DELETE", "fault", switches.clear_faults),
+    ("POST", "update", switches.push_update),
     ("POST", "limits", switches.enforce),
     ("POST", "ephemeral", switches.allow_ephemeral),
     (

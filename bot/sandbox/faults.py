@@ -3,22 +3,38 @@ anything. Some kinds fail before the call took effect, some after, as on a real 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.sandbox.refusals import Mistake, Refusal, too_many
 
 KINDS: Final = frozenset(
-    {"429", "500", "500bare", "502page", "truncated", "timeout", "reset_before", "reset_after", "403"}
+    {
+        *("429", "429text", "429bare", "403"),
+        *("500", "500bare", "502page", "html", "redirect"),
+        *("truncated", "empty", "gzip", "binary", "shape", "null", "slow"),
+        *("timeout", "reset_before", "reset_after"),
+    }
 )
-_DELIVERED: Final = frozenset({"truncated", "reset_after"})
+_DELIVERED: Final = frozenset({"truncated", "empty", "gzip", "binary", "shape", "null", "slow", "reset_after"})
+_WORDED: Final = re.compile(r"([45]\d\d):(.*)", re.DOTALL)
+_NAMES: Final = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    413: "Request Entity Too Large",
+    500: "Internal Server Error",
+}
 
 
 @dataclass(slots=True)
 class Fault:
     """One ordered failure: of a method or any, in a chat or any, so many times.
 
-    ``delivered``: the call takes effect all the same (by default only for truncated and reset_after).
+    ``delivered``: the call takes effect all the same (by default for what says 200 or breaks off afterwards).
     """
 
     kind: str
@@ -33,13 +49,19 @@ class Fault:
         """What the call is refused with, or None when the failure is of the wire and not of the answer."""
         if self.kind == "429":
             return too_many(self.retry_after)
+        if self.kind == "429text":
+            return Refusal(429, f"Too Many Requests: retry after {self.retry_after}")
         if self.kind == "403":
             if self.chat is not None and self.chat > 0:
                 return Refusal(403, "Forbidden: bot was blocked by the user")
             return Refusal(403, "Forbidden: bot was kicked from the supergroup chat")
-        if self.kind.startswith("400:"):
-            return Refusal(400, "Bad Request: " + self.kind[4:].removeprefix("Bad Request:").strip())
-        return None
+        worded = _WORDED.fullmatch(self.kind)
+        if worded is None:
+            return None
+        code, told = int(worded[1]), worded[2].strip()
+        name = _NAMES.get(code, "Error")
+        told = told.removeprefix(name).removeprefix(":").strip()
+        return Refusal(code, f"{name}: {told}" if told else name)
 
 
 class Faults:
@@ -51,8 +73,8 @@ class Faults:
     def order(self, wish: dict[str, Any]) -> Fault:
         """Order a failure; raises Mistake when its kind or numbers make no sense."""
         kind = str(wish.get("kind", ""))
-        if kind not in KINDS and not kind.startswith("400:"):
-            raise Mistake(f"no fault of kind {kind!r}; there are {', '.join(sorted(KINDS))} and 400:<description>")
+        if kind not in KINDS and not _WORDED.fullmatch(kind):
+            raise Mistake(f"no fault of kind {kind!r}; there are {', '.join(sorted(KINDS))} and <code>:<description>")
         method = wish.get("method")
         chat = wish.get("chat")
         try:
@@ -71,6 +93,16 @@ class Faults:
             raise Mistake("times is at least 1")
         self.ordered.append(fault)
         return fault
+
+    def take_back(self, wish: dict[str, Any]) -> None:
+        """Forget the failures still to come: all, or those of the ``chat`` or ``method`` that is named."""
+        chat, method = wish.get("chat"), wish.get("method")
+        self.ordered[:] = [
+            fault
+            for fault in self.ordered
+            if (chat is not None and fault.chat != int(chat))
+            or (method is not None and fault.method != str(method).lower())
+        ]
 
     def due(self, method: str, chat: Any) -> Fault | None:
         """The failure that this call meets, used up by one; None when it may pass.

@@ -22,7 +22,8 @@ _PREFIXES: Final = {"photo": "AgACAgUAAx", "document": "BQACAgUAAx", "video": "B
 
 @dataclass(slots=True)
 class StoredFile:
-    """One file: ``media`` is the part of a message it stands for (a photo's sizes, a Document...)."""
+    """One file: ``media`` is the part of a message it stands for (a photo's sizes, a Document...), ``chat`` where
+    a person sent it."""
 
     file_id: str
     unique_id: str
@@ -31,6 +32,7 @@ class StoredFile:
     content: bytes
     mime_type: str
     media: Any = None
+    chat: int | None = None
 
 
 class Files:
@@ -105,6 +107,13 @@ class Files:
             "file_size": len(content),
         }
         return dict(stored.media)
+
+    def stand_in(self, chat: int, content: dict[str, Any]) -> None:
+        """Remember in which chat a person sent the files of a message: failures may be ordered for one chat alone."""
+        for part in (content.get("document"), *content.get("photo", ())):
+            stored = self._by_id.get(part["file_id"]) if part else None
+            if stored is not None:
+                stored.chat = chat
 
     def known(self, file_id: str) -> StoredFile | None:
         """The file of that id, or None."""

@@ -60,6 +60,7 @@ async def send(platform: Platform, wish: Wish, files: list[Upload]) -> dict[str,
         person.started = True
     sent = []
     for content in contents:
+        platform.files.stand_in(chat.id, content)
         message = platform.put(chat, sender, {**frame, **content})
         platform.deliver(chat, message)
         sent.append(message_view(message))

@@ -53,6 +53,11 @@ class Presses:
             self._kept.popitem(last=False)
         return press
 
+    def chat_of(self, query_id: str) -> int | None:
+        """In which chat the button was pressed, however long ago."""
+        press = self._kept.get(query_id)
+        return press.chat if press is not None else None
+
     def fresh(self, query_id: str) -> Press:
         """The press that may still be answered; raises Refusal (400) for one too old or unknown."""
         press = self._kept.get(query_id)

@@ -93,7 +93,10 @@ def join(platform: Platform, wish: Wish) -> dict[str, Any]:
 
 
 def migrate(platform: Platform, wish: Wish) -> dict[str, Any]:
-    """A group becomes a supergroup under a new id: ``{"id"}``; raises Mistake."""
+    """A group becomes a supergroup under a new id: ``{"id"}``; raises Mistake.
+
+    ``silent``: the two service messages never reach the bot, as after more than a day's absence.
+    """
     chat = chat_of(platform, wish)
     if chat.private or chat.migrated_to is not None:
         raise Mistake(f"{chat.title} cannot become a supergroup")
@@ -112,10 +115,11 @@ def migrate(platform: Platform, wish: Wish) -> dict[str, Any]:
         )
     )
     farewell = platform.put(chat, owner, {"migrate_to_chat_id": heir.id})
-    platform.deliver(chat, farewell, service=True)
-    chat.migrated_to = heir.id
     welcome = platform.put(heir, owner, {"migrate_from_chat_id": chat.id})
-    platform.deliver(heir, welcome, service=True)
+    if not flag(wish.get("silent")):
+        platform.deliver(chat, farewell, service=True)
+        platform.deliver(heir, welcome, service=True)
+    chat.migrated_to = heir.id
     platform.tell_chat(chat)
     platform.tell_chat(heir)
     return {"id": heir.id}

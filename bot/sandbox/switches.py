@@ -23,10 +23,24 @@ def order_fault(platform: Platform, wish: Wish) -> Wish:
     return {"ordered": len(platform.faults.ordered)}
 
 
+def see_faults(platform: Platform, wish: Wish) -> Wish:
+    """The failures still to come: ``{"faults": [{"kind", "method", "chat", "times"}]}``."""
+    names = ("kind", "method", "chat", "times")
+    return {"faults": [{name: getattr(fault, name) for name in names} for fault in platform.faults.ordered]}
+
+
 def clear_faults(platform: Platform, wish: Wish) -> Wish:
-    """Take back all ordered failures."""
-    platform.faults.ordered.clear()
-    return {"ordered": 0}
+    """Take back ordered failures: all, or those of the ``chat`` or ``method`` that is named."""
+    platform.faults.take_back(wish)
+    return {"ordered": len(platform.faults.ordered)}
+
+
+def push_update(platform: Platform, wish: Wish) -> Wish:
+    """Queue a made-up update as it is: ``{"update_id"}``; raises Mistake."""
+    body = wish.get("update")
+    if not isinstance(body, dict):
+        raise Mistake('"update" is an object')
+    return {"update_id": platform.updates.push_raw(body)}
 
 
 def enforce(platform: Platform, wish: Wish) -> Wish:

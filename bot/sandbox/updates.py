@@ -32,7 +32,7 @@ class Updates:
         self._presses: deque[float] = deque()  # when each queued press was made, oldest first
         self._next_id = int(time.time())
         self._allowed: frozenset[str] | None = None
-        self._waiting: asyncio.Future[bool] | None = None
+        self._waiting: asyncio.Future[str] | None = None  # with why the poll is broken off, or nothing
         self._closed = False
         self.on_push: Callable[[], None] | None = None
 
@@ -61,16 +61,26 @@ class Updates:
         if kind == "callback_query":
             self._presses.append(now)
         self._queue.append((number, kind, now, {"update_id": number, kind: content}))
-        self._wake(True)
-        if self.on_push is not None:
-            self.on_push()
+        self._pushed_one()
+
+    def push_raw(self, body: dict[str, Any]) -> int:
+        """Queue an update as it is, of whatever kind or shape, under a number of its own; returns the number."""
+        number = self._next_id
+        self._next_id = number + 1
+        self._queue.append((number, "", self._clock.now(), {"update_id": number, **body}))
+        self._pushed_one()
+        return number
+
+    def interrupt(self, reason: str) -> None:
+        """Break off the poll that is held open, with 409 and this reason."""
+        self._wake(reason)
 
     async def get(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         """getUpdates; raises Refusal (409) when another poller takes over while this one waits."""
         limit = asked.get("limit", 100)
         if not 1 <= limit <= 100:
             raise bad("limit must be between 1 and 100")
-        self._interrupt()
+        self.interrupt("terminated by other getUpdates request; make sure that only one bot instance is running")
         self.allow(asked.get("allowed_updates"))
         self.forget(asked.get("offset", 0))
         deadline = time.monotonic() + min(max(asked.get("timeout", 0), 0), LONGEST_POLL)
@@ -102,7 +112,7 @@ class Updates:
     def close(self) -> None:
         """End the open poll with an empty answer, and every later one."""
         self._closed = True
-        self._wake(True)
+        self._wake()
 
     async def _pushed(self, seconds: float) -> bool:
         if seconds <= 0:
@@ -110,22 +120,24 @@ class Updates:
         waiting = self._waiting = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
-                undisturbed = await waiting
+                reason = await waiting
         except TimeoutError:
             return False
         finally:
             if self._waiting is waiting:
                 self._waiting = None
-        if not undisturbed:
-            raise conflict("terminated by other getUpdates request; make sure that only one bot instance is running")
+        if reason:
+            raise conflict(reason)
         return True
 
-    def _interrupt(self) -> None:
-        self._wake(False)
-
-    def _wake(self, undisturbed: bool) -> None:
+    def _wake(self, reason: str = "") -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(undisturbed)
+            self._waiting.set_result(reason)
+
+    def _pushed_one(self) -> None:
+        self._wake()
+        if self.on_push is not None:
+            self.on_push()
 
     def _pop(self) -> None:
         if self._queue.popleft()[1] == "callback_query":

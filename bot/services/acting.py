@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from bot.domain.acts import ACTS, ANSWERS, LATER, REASONS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.categories import CATEGORIES
-from bot.domain.rights import Actor, Refusal, may, roles
+from bot.domain.rights import Actor, Refusal, may, may_as, roles
 from bot.services import filing, splitting
 from bot.services.desk import Desk
 from bot.services.drafting import ANSWER_WITHIN
 from bot.services.effects import Step
-from bot.services.lifecycle import carry_out, restore
-from bot.services.people import matter
+from bot.services.lifecycle import carry_out, matter_before, restore
 from bot.services.posting import post_up
 from bot.speech import Speech
 from bot.views.presses import number
@@ -51,12 +51,12 @@ def act(desk: Desk, actor: Actor, incident_id: int, wanted: Act, choice: str, sp
         return Told(speech.tell("This button is out of date."), alert=True)
     if wanted is Act.UNDO:
         return _undo(desk, actor, incident, speech)
-    refusal = may(actor, wanted, matter(incident), desk.now)
+    refusal = may(actor, wanted, incident.matter, desk.now)
     if refusal is not None:
         return Told(refused(desk, actor, incident, refusal, speech), alert=True)
     rule = ACTS[wanted]
     role = _acting_role(actor, incident, wanted)
-    if rule.reason and choice not in REASONS.get(wanted, {}):
+    if rule.reason and choice not in REASONS[wanted]:
         return Told(menu=str(wanted))
     special = _SPECIAL.get(wanted)
     if special is not None:
@@ -74,7 +74,7 @@ def refused(desk: Desk, actor: Actor, incident: Incident, refusal: Refusal, spee
         return speech.tell("Too late: it is {status} now.", status=status_name(speech, incident.status))
     return speech.tell(
         "A little late: {told}.",
-        told=act_told(speech, last, desk.now, desk.ground.zone, hidden_from(roles(actor, matter(incident)))),
+        told=act_told(speech, last, desk.now, desk.ground.zone, hidden_from(roles(actor, incident.matter))),
     )
 
 
@@ -85,7 +85,7 @@ def last_event(desk: Desk, incident: Incident) -> Event | None:
 
 def _acting_role(actor: Actor, incident: Incident, wanted: Act) -> Role:
     """The role in which the person does it: where several fit, the one nearest to the work."""
-    held = roles(actor, matter(incident)) & ACTS[wanted].roles
+    held = roles(actor, incident.matter) & ACTS[wanted].roles
     return next(role for role in (Role.UNIT, Role.SECRETARY, Role.REPORTER, Role.MERCHANT, Role.STREET) if role in held)
 
 
@@ -98,18 +98,15 @@ def _file(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str,
     return Told(speech.tell("Thank you. It is {number} now.", number=incident.number))
 
 
-def _send_to(wanted: Act) -> Special:
-    def send(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
-        unit_id = number(choice)
-        unit = desk.session.get(Unit, unit_id) if unit_id is not None else None
-        if unit is None or unit.community_id != incident.community_id or not unit.active:
-            return Told(menu=str(wanted))
-        if wanted is Act.REASSIGN and unit.id == incident.unit_id:
-            return Told(speech.tell("It is with {unit} already.", unit=unit.name), alert=True)
-        carry_out(desk, incident, Step(wanted, actor, role, what=unit.name, unit=unit))
-        return Told(speech.tell("Sent to {unit}.", unit=unit.name))
-
-    return send
+def _send(wanted: Act, desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
+    unit_id = number(choice)
+    unit = desk.session.get(Unit, unit_id) if unit_id is not None else None
+    if unit is None or unit.community_id != incident.community_id or not unit.active:
+        return Told(menu=str(wanted))
+    if wanted is Act.REASSIGN and unit.id == incident.unit_id:
+        return Told(speech.tell("It is with {unit} already.", unit=unit.name), alert=True)
+    carry_out(desk, incident, Step(wanted, actor, role, what=unit.name, unit=unit))
+    return Told(speech.tell("Sent to {unit}.", unit=unit.name))
 
 
 def _resolve(desk: Desk, actor: Actor, role: Role, incident: Incident, choice: str, speech: Speech) -> Told:
@@ -132,15 +129,12 @@ def _say_fixed(desk: Desk, actor: Actor, role: Role, incident: Incident, choice:
     if choice not in ANSWERS:
         return Told(speech.tell("This button is out of date."), alert=True)
     key = (incident.id, actor.user_id, incident.round)
-    answer = desk.session.get(Answer, key)
-    if answer is not None and answer.answer == choice:
+    known = desk.session.get(Answer, key)
+    if known is not None and known.answer == choice:
         return Told(speech.tell("Noted already, thank you."))
-    if answer is None:
-        answer = Answer(
-            incident_id=incident.ident, user_id=actor.user_id, round=incident.round, answer=choice, at=desk.now
-        )
-    answer.answer, answer.at = choice, desk.now
-    desk.session.add(answer)
+    desk.session.merge(
+        Answer(incident_id=incident.ident, user_id=actor.user_id, round=incident.round, answer=choice, at=desk.now)
+    )
     carry_out(desk, incident, Step(Act.SAY_FIXED, actor, role, what=choice))
     return Told(speech.tell("Thank you, the secretary sees it."))
 
@@ -161,7 +155,7 @@ def _ask_reopen(desk: Desk, actor: Actor, role: Role, incident: Incident, choice
 
 
 def _undo(desk: Desk, actor: Actor, incident: Incident, speech: Speech) -> Told:
-    event = undoable(desk, incident, actor.user_id)
+    event = undoable(desk, incident, actor)
     if event is None:
         return Told(speech.tell("Too late to undo: a step can be taken back for a minute, by whoever took it."), True)
     restore(desk, incident, event, actor)
@@ -180,19 +174,23 @@ def _withdraw_proof(desk: Desk, incident: Incident, event: Event) -> None:
     post_up(desk, incident)
 
 
-def undoable(desk: Desk, incident: Incident, user_id: int) -> Event | None:
-    """The person's own last step, while it is at most a minute old and nobody but the bot has acted since."""
+def undoable(desk: Desk, incident: Incident, actor: Actor) -> Event | None:
+    """The person's own last step, while it is at most a minute old and nobody but the bot has acted since, and they
+    still hold the role in which they took it."""
     recent = latest_events(desk.session, incident.ident, QUIET, 3)
     event = next((event for event in recent if event.actor_id != 0), None)
-    if event is None or event.actor_id != user_id or not event.undo:
+    if event is None or event.actor_id != actor.user_id or not event.undo:
         return None
-    return event if desk.now - event.at <= timedelta(seconds=UNDO_SECONDS) else None
+    if abs(desk.now - event.at) > timedelta(seconds=UNDO_SECONDS):
+        return None
+    then = matter_before(incident, event)
+    return event if may_as(actor, Role(event.role), Act.UNDO, then, desk.now) is None else None
 
 
 _SPECIAL: Mapping[Act, Special] = {
     Act.FILE: _file,
-    Act.DISPATCH: _send_to(Act.DISPATCH),
-    Act.REASSIGN: _send_to(Act.REASSIGN),
+    Act.DISPATCH: partial(_send, Act.DISPATCH),
+    Act.REASSIGN: partial(_send, Act.REASSIGN),
     Act.RESOLVE: _resolve,
     Act.SAY_FIXED: _say_fixed,
     Act.SPLIT: _split,

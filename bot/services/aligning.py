@@ -52,6 +52,7 @@ def _community(session: Session, entry: CommunityEntry, now: datetime) -> Iterat
         "quiet_hours": entry.quiet_hours,
         "working_hours": entry.working_hours,
         "fallback_unit": entry.fallback_unit,
+        "quota": entry.quota,
         "language": entry.language,
         "active": True,
     }

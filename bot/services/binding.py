@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from bot.domain.rights import Actor
+from bot.domain.rights import Actor, may_bind
 from bot.domain.words import N_
 from bot.services.acting import Told
 from bot.services.desk import Desk
 from bot.services.effects import call_secretary
+from bot.services.operators import tell_operators
 from bot.services.posting import add_notice, post_up, tell_office
 from bot.speech import Speech
 from bot.views.presses import number
@@ -25,14 +26,6 @@ def bound_name(desk: Desk, binding: Binding | None) -> str:
     if binding.unit_id:
         return desk.session.get_one(Unit, binding.unit_id).name
     return desk.session.get_one(Community, binding.community_id).name
-
-
-def may_bind(desk: Desk, actor: Actor, community_id: int | None = None) -> bool:
-    """The operator, or a secretary (of that community)."""
-    if actor.user_id in desk.ground.operators:
-        return True
-    own = chats.secretary_in(desk.session, actor.user_id)
-    return bool(own) if community_id is None else community_id in own
 
 
 def choices(desk: Desk, user_id: int | None) -> list[tuple[str, str]]:
@@ -56,10 +49,10 @@ def bind(
     if row is None:
         return Told(speech.tell("This button is out of date."), alert=True)
     community_id = row.ident if isinstance(row, Community) else row.community_id
-    if not may_bind(desk, actor, community_id):
+    if not may_bind(actor, community_id):
         return Told(speech.tell("Only the secretary or the operator can do this."), alert=True)
     old = desk.session.get(Binding, chat_id)
-    if old is not None and old.community_id != community_id and not may_bind(desk, actor, old.community_id):
+    if old is not None and old.community_id != community_id and not may_bind(actor, old.community_id):
         return Told(speech.tell("This chat belongs to another community."), alert=True)
     set_binding(desk, chat_id, thread_id, title, row)
     return Told(speech.tell("This chat is {name} now.", name=row.name))
@@ -176,21 +169,50 @@ def bot_went(desk: Desk, chat_id: int) -> None:
         return
     binding.lost_at = desk.now
     desk.session.add(binding)
-    if binding.role == "office":
-        return
     lost(desk, binding)
 
 
 def lost(desk: Desk, binding: Binding) -> None:
-    """Tell the secretaries which chat can no longer be reached."""
-    tell_office(
-        desk,
-        binding.community_id,
-        "note",
-        f"lost:{binding.chat_id}:{int(desk.now.timestamp())}",
-        sentence=N_("The bot is no longer in {name}. What is meant for it waits; please add the bot again."),
-        values={"name": bound_name(desk, binding)},
+    """Tell which chat can no longer be reached."""
+    key = f"lost:{binding.chat_id}:{int(desk.now.timestamp())}"
+    sentence = N_("The bot is no longer in {name}. What is meant for it waits; please add the bot again.")
+    _complain(desk, binding, key, sentence)
+
+
+def muted(desk: Desk, binding: Binding) -> None:
+    """Tell, once a day, in which chat the bot may not write."""
+    sentence = N_(
+        "The bot may not write in {name}. What is meant for it waits; please let the bot write there, or make it an "
+        "administrator."
     )
+    _complain(desk, binding, f"muted:{binding.chat_id}:{desk.now:%Y%m%d}", sentence)
+
+
+def no_photos(desk: Desk, binding: Binding) -> None:
+    """Tell, once a day, in which chat the bot may send words alone."""
+    sentence = N_(
+        "The bot may not send photos in {name}. Its messages go there without them; please let the bot send photos, or "
+        "make it an administrator."
+    )
+    _complain(desk, binding, f"photos:{binding.chat_id}:{desk.now:%Y%m%d}", sentence)
+
+
+def topic_gone(desk: Desk, binding: Binding) -> None:
+    """Tell that the topic a chat was bound in takes no messages any more."""
+    sentence = N_(
+        "The topic of {name} is closed or gone. The bot writes to the group itself now; /bind in another topic chooses "
+        "that one."
+    )
+    _complain(desk, binding, f"topic:{binding.chat_id}:{binding.thread_id}", sentence)
+
+
+def _complain(desk: Desk, binding: Binding, key: str, sentence: str) -> None:
+    """To the secretaries; what is wrong with their own chat the operators hear."""
+    name = bound_name(desk, binding)
+    if binding.role == "office":
+        tell_operators(desk, key, sentence, name=name)
+    else:
+        tell_office(desk, binding.community_id, "note", key, sentence=sentence, values={"name": name})
 
 
 def moved(desk: Desk, old: int, new: int) -> None:

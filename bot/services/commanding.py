@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.rights import Actor
+from bot.domain.rights import Actor, Scope, may_bind, scope
 from bot.domain.words import N_
 from bot.services import binding as bindings
 from bot.services import intake, looking
 from bot.services.desk import Desk
 from bot.services.incoming import Incoming
-from bot.services.people import actor, remember
+from bot.services.people import actor, chat, remember
 from bot.services.posting import add_notice
 from bot.speech import LANGUAGES
 from bot.views.sentences import status_name
@@ -76,10 +76,9 @@ def _here(desk: Desk, asked: Asked) -> Binding | None:
     return None if asked.private else known_chat(desk.session, asked.incoming.chat_id)
 
 
-def _scoped(desk: Desk, asked: Asked) -> looking.Scope | None:
+def _scoped(desk: Desk, asked: Asked) -> Scope | None:
     """What the asker may look at here; says so when it is nothing."""
-    here = _here(desk, asked)
-    found = None if here is None and not asked.private else looking.scope(desk, _actor(desk, asked), here)
+    found = scope(_actor(desk, asked), chat(desk, asked.incoming.chat_id, _here(desk, asked)))
     if found is None:
         _say(desk, asked, N_("This is for the office and the units. /my shows your own reports."))
     return found
@@ -90,21 +89,21 @@ def _actor(desk: Desk, asked: Asked) -> Actor:
 
 
 def _open(desk: Desk, asked: Asked) -> None:
-    scope = _scoped(desk, asked)
-    if scope is not None:
-        _show(desk, asked, "queue", everybody=True, **scope.as_args())
+    found = _scoped(desk, asked)
+    if found is not None:
+        _show(desk, asked, "queue", everybody=True, **found.as_args())
 
 
 def _find(desk: Desk, asked: Asked) -> None:
-    scope = _scoped(desk, asked)
-    if scope is not None:
-        _show(desk, asked, "found", everybody=True, text=asked.words[:100], **scope.as_args())
+    found = _scoped(desk, asked)
+    if found is not None:
+        _show(desk, asked, "found", everybody=True, text=asked.words[:100], **found.as_args())
 
 
 def _stats(desk: Desk, asked: Asked) -> None:
-    scope = _scoped(desk, asked)
-    if scope is not None:
-        _show(desk, asked, "stats", everybody=True, **scope.as_args())
+    found = _scoped(desk, asked)
+    if found is not None:
+        _show(desk, asked, "stats", everybody=True, **found.as_args())
 
 
 def _incident(desk: Desk, asked: Asked) -> None:
@@ -116,12 +115,13 @@ def _incident(desk: Desk, asked: Asked) -> None:
         _say(desk, asked, N_("Write the number after the command: /i SD-2026-0042"))
         return
     incident = looking.by_name(desk, _actor(desk, asked), asked.words, here)
-    role = looking.visible(desk, _actor(desk, asked), here, incident) if incident is not None else ""
-    if incident is None or not role:
+    chat_id = asked.incoming.chat_id
+    seen = incident and looking.visible(desk, _actor(desk, asked), chat_id, here, incident)
+    if incident is None or not seen:
         _say(desk, asked, N_("There is no incident {number} that you can see here."), number=asked.words[:40])
         return
     asker = asked.incoming.visitor.user_id if here is not None and here.role == "district" else None
-    looking.open_sheet(desk, incident, asked.incoming.chat_id, asked.incoming.thread_id, role, asker)
+    looking.open_sheet(desk, incident, chat_id, asked.incoming.thread_id, seen, asker)
 
 
 def _my(desk: Desk, asked: Asked) -> None:
@@ -148,7 +148,8 @@ def _shop(desk: Desk, asked: Asked) -> None:
     shop = shop or Shop(community_id=community.ident, user_id=visitor.user_id, name=name)
     shop.name, shop.address = name[:60], address[:120]
     desk.session.add(shop)
-    _say(desk, asked, N_("Noted: {name}, {address}. Your reports carry it from now on."), name=name, address=address)
+    noted = {"name": shop.name, "address": shop.address}
+    _say(desk, asked, N_("Noted: {name}, {address}. Your reports carry it from now on."), **noted)
 
 
 def _community(desk: Desk, asked: Asked) -> Community | None:
@@ -197,7 +198,7 @@ def _already(desk: Desk, asked: Asked, here: Binding, incident: Incident) -> Non
 
 def _bind(desk: Desk, asked: Asked) -> None:
     visitor = asked.incoming.visitor
-    if not visitor.hidden and not bindings.may_bind(desk, _actor(desk, asked)):
+    if not visitor.hidden and not may_bind(_actor(desk, asked)):
         _say(desk, asked, N_("Only the secretary or the operator can do this."))
         return
     # An anonymous administrator cannot be told from any other: whoever presses is asked, and presses tell.
@@ -215,7 +216,7 @@ def _language(desk: Desk, asked: Asked) -> None:
         if person is not None:
             person.language = wanted
             desk.session.add(person)
-    elif here is not None and bindings.may_bind(desk, _actor(desk, asked), here.community_id):
+    elif here is not None and may_bind(_actor(desk, asked), here.community_id):
         here.language = wanted
         desk.session.add(here)
         bindings.show_menu(desk, here.chat_id)

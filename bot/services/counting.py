@@ -1,11 +1,12 @@
 """The numbers of the month, counted from incidents and their events."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from bot.domain.acts import Status
 from bot.domain.metrics import Life, Metrics, measure
+from bot.domain.worktime import moment
 from bot.services.desk import Desk
 from bot.views.lists import Numbers
 from storage import incidents
@@ -18,7 +19,7 @@ def month_numbers(desk: Desk, args: dict[str, Any]) -> Numbers:
     communities = list(args.get("communities", []))
     unit_id = args.get("unit")
     local = desk.now.astimezone(desk.ground.zone)
-    start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = moment(local.date().replace(day=1), time.min, desk.ground.zone)
     rows = incidents.counted_since(desk.session, communities, start)
     if unit_id is not None:
         rows = [row for row in rows if row.unit_id == unit_id]

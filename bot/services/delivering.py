@@ -4,35 +4,42 @@ A loop that is woken by commits. What it does not know the outcome of, it does a
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Coroutine
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlmodel import Session
 
-from bot.channels.outcome import Outcome, PictureData, Place, Shown, Unknown, Wait
+from bot.channels.outcome import Outcome, PictureData, Place, Refused, Shown, Unfit, Unknown, Wait
 from bot.clock import Clock
 from bot.domain.pace import Paces
 from bot.services.desk import Desk, Ground
-from bot.services.picturing import Pictures
-from bot.services.showing import Prepared, note, prepare, put_off
+from bot.services.picturing import Later, Pictures
+from bot.services.showing import Prepared, note, prepare, put_off, set_out
+from bot.services.turns import Rank, Turns
 from bot.views.content import Content, Menu, Reaction, Shape
-from storage.posts import due_chats, first_due, next_due, release_leases
+from storage.posts import LAST, due_chats, first_due, hold_chat, next_due, release_leases
 from storage.store import StorageAway, Store
 
 log = structlog.get_logger()
 
 AT_ONCE = 32
 """Calls on their way together: more were no faster (docs/decisions)."""
+SLOW = 8
+"""Of these, how many may be held by chats whose calls hang."""
+HANGS = 10.0
+"""Seconds after which a call hangs."""
 WITHOUT_PICTURE = 5
 """Failed tries to fetch a picture after which the card goes out without it: late is worse than plain."""
 LEARNING = 12
 """Times a card is rendered again because a file told a place or turned out to be no picture."""
 Collected = list[tuple[str, PictureData]] | None
-UNCOUNTED = ("reaction", "menu")
+UNCOUNTED = LAST
 """Kinds whose calls are no messages: they count among all, not against a chat's twenty a minute."""
 STALLED = 300.0
 """Seconds without a sign of life after which a chat with something due is not being served."""
@@ -40,8 +47,12 @@ IDLE = 30.0
 """Seconds after which it looks again although nothing woke it."""
 
 
-def _first_due(session: Session, chat_id: int, now: datetime) -> tuple[int, str] | None:
-    found = first_due(session, chat_id, now)
+PATIENCE = 2.0
+"""Seconds after which a post that is not urgent is looked up again instead of waiting on for its turn."""
+
+
+def _first_due(session: Session, chat_id: int, now: datetime, uncounted: bool) -> tuple[int, str] | None:
+    found = first_due(session, chat_id, now, UNCOUNTED if uncounted else ())
     return (found.ident, found.kind) if found else None
 
 
@@ -63,7 +74,10 @@ class Delivery:
         self._channel, self._pictures, self._spawn = channel, pictures, spawn
         self._woken = asyncio.Event()
         self._paces = Paces()
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(self._paces, AT_ONCE)
+        self._slow = asyncio.Semaphore(SLOW)
+        self._hanging: set[int] = set()
+        """Chats whose last call took long: together they get few of the places."""
         self._busy: set[int] = set()
         self._quiet = asyncio.Event()
         self._ending = False
@@ -88,15 +102,19 @@ class Delivery:
             self._quiet.clear()
             await self._quiet.wait()
 
+    def release(self, session: Session) -> None:
+        """At the start, before anything else looks at posts: what the last process was sending is unknown now."""
+        release_leases(session, self._clock.now())
+
     async def run(self) -> None:
         """For ever."""
-        await self._persist(lambda session: release_leases(session, self._clock.now()))
+        await self._persist(self.release)
         while not self._ending:
             self._woken.clear()
             try:
                 pause = await self._look()
             except StorageAway as error:
-                log.error("storage_away", where="delivering", error=str(error))
+                log.debug("waits_for_storage", where="delivering", error=str(error))
                 pause = 2.0
             try:
                 await asyncio.wait_for(self._woken.wait(), pause)
@@ -127,7 +145,7 @@ class Delivery:
             while not self._ending and (post_id := await self._next(chat_id)) is not None:
                 await self._bring(post_id, chat_id)
         except StorageAway as error:
-            log.error("storage_away", where="delivering", chat=chat_id, error=str(error))
+            log.debug("waits_for_storage", where="delivering", chat=chat_id, error=str(error))
             await asyncio.sleep(2.0)
         except Exception:
             log.exception("delivery_failed", chat=chat_id)
@@ -142,14 +160,20 @@ class Delivery:
         while not self._ending:
             self._beats[chat_id] = time.monotonic()
             now = self._clock.now()
-            found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now))
+            found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now, uncounted=False))
             if found is None:
                 return None
-            post_id, kind = found
-            counted = None if kind in UNCOUNTED else chat_id
-            wait = self._paces.wait(counted, time.monotonic())
-            if wait <= 0:
-                return post_id
+            asked = self._paces.chat(chat_id).blocked(time.monotonic())
+            if asked > 0:
+                # Telegram asked for patience in this chat: that goes for a reaction too.
+                await asyncio.sleep(min(asked, 5.0))
+                continue
+            wait = 0.0 if found[1] in UNCOUNTED else self._paces.chat(chat_id).wait(time.monotonic())
+            if wait > 0:
+                # The chat may get no message now; a reaction it may.
+                found = await self._store.read(partial(_first_due, chat_id=chat_id, now=now, uncounted=True))
+            if wait <= 0 or found is not None:
+                return found[0] if found else None
             # Looked up again afterwards: something more urgent may have come meanwhile.
             await asyncio.sleep(min(wait, 5.0))
         return None
@@ -173,23 +197,35 @@ class Delivery:
         if pictures is None and prepared.attempts < WITHOUT_PICTURE:
             await self._note(prepared, Unknown("picture", sent_maybe=False))
             return
-        async with self._at_once:
-            await self._paced(None if isinstance(prepared.shape, (Reaction, Menu)) else chat_id)
-            outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
-        if isinstance(outcome, Wait):
-            self._paces.chat(chat_id).block(time.monotonic() + outcome.seconds)
-        elif not isinstance(outcome, Shown):
-            log.info("post_outcome", post=post_id, chat=chat_id, outcome=type(outcome).__name__, told=str(outcome))
+        uncounted = isinstance(prepared.shape, (Reaction, Menu))
+        rank = Rank.LAST if uncounted else Rank.URGENT if prepared.urgent else Rank.ORDINARY
+        outcome: Outcome = Wait(0.0)
+        lane = self._slow if chat_id in self._hanging else contextlib.nullcontext()
+        async with lane, self._turns.turn(rank, None if uncounted else chat_id, PATIENCE) as mine:
+            if mine:
+                if prepared.sends:
+                    await self._set_out(prepared)
+                began = time.monotonic()
+                outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
+                hangs = time.monotonic() - began > HANGS
+                (self._hanging.add if hangs else self._hanging.discard)(chat_id)
+        if isinstance(outcome, Unfit):
+            await self._pictures.refuse(outcome.key)
+        if isinstance(outcome, Shown) and pictures is None:
+            outcome = replace(outcome, without=outcome.without | {"unfetched"})
+        if isinstance(outcome, Wait) and outcome.seconds > 0:
+            await self._leave_alone(chat_id, outcome.seconds)
+        elif not isinstance(outcome, Shown | Wait):
+            say = log.warning if isinstance(outcome, Refused) else log.info
+            say("post_outcome", post=post_id, chat=chat_id, outcome=type(outcome).__name__, told=str(outcome))
         await self._note(prepared, outcome)
 
-    async def _paced(self, chat_id: int | None) -> None:
-        """Wait for the limits and count the call. Nothing is awaited between the count and the call itself, or many
-        chats would wait out the same second and then speak together."""
-        wait = self._paces.wait(chat_id, time.monotonic())
-        while wait > 0:
-            await asyncio.sleep(wait)
-            wait = self._paces.wait(chat_id, time.monotonic())
-        self._paces.spend(chat_id, time.monotonic())
+    async def _leave_alone(self, chat_id: int, seconds: float) -> None:
+        """No call to the chat for so long; by its rows too, that a start within that time keeps to it."""
+        log.info("patience_asked", chat=chat_id, seconds=seconds)
+        self._paces.chat(chat_id).block(time.monotonic() + seconds)
+        until = self._clock.now() + timedelta(seconds=seconds)
+        await self._persist(lambda session: hold_chat(session, chat_id, until))
 
     async def _ready(self, post_id: int) -> tuple[Prepared | None, Collected]:
         """The post rendered and its pictures at hand; no pictures (None) when one could not be fetched now."""
@@ -201,6 +237,9 @@ class Delivery:
                 pictures = await self._collect(prepared)
             except StorageAway:
                 raise
+            except Later as later:
+                await self._note(prepared, Wait(later.seconds))
+                return None, []
             except Exception as error:
                 log.warning("picture_not_fetched", post=post_id, error=type(error).__name__)
                 return prepared, None
@@ -213,6 +252,11 @@ class Delivery:
     async def _prepare(self, post_id: int) -> Prepared | None:
         now = self._clock.now()
         return await self._persist(lambda session: prepare(Desk(session, self._ground, now), post_id))
+
+    async def _set_out(self, prepared: Prepared) -> None:
+        """Written last of all: what a kill leaves unknown is what was on its way, not what was being made ready."""
+        now = self._clock.now()
+        await self._persist(lambda session: set_out(Desk(session, self._ground, now), prepared.post_id))
 
     async def _note(self, prepared: Prepared, outcome: Outcome) -> None:
         now = self._clock.now()
@@ -240,5 +284,5 @@ class Delivery:
             try:
                 return await self._store.write(job)
             except StorageAway as error:
-                log.error("storage_away", where="delivering", error=str(error))
+                log.debug("waits_for_storage", where="delivering", error=str(error))
                 await asyncio.sleep(1.0)

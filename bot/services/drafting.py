@@ -39,9 +39,9 @@ def consider(
 def gather_on(desk: Desk, incident: Incident, community: Community, fresh: bool = False) -> None:
     """What it is nobody knows yet: it goes on gathering for as long as the community has set."""
     if not incident.prompted:
-        # By our clock: what arrives late, after an outage, still waits for what arrives with it.
-        gather = timedelta(seconds=community.gather)
-        set_timer(desk.session, incident.ident, "gather", max(incident.gather_until, desk.now + gather))
+        # By our clock alone: what arrives late, after an outage, still waits for what arrives with it, and where ours
+        # is behind Telegram's by an hour nobody waits for that hour.
+        set_timer(desk.session, incident.ident, "gather", desk.now + timedelta(seconds=community.gather))
     if community.intake != "keyword" or incident.explicit:
         post_up(desk, incident, fresh)
 

@@ -67,8 +67,10 @@ def _dispatch(desk: Desk, incident: Incident, step: Step) -> None:
 
 def _accept(desk: Desk, incident: Incident, step: Step) -> None:
     incident.accepted_at = incident.accepted_at or desk.now
-    # Late to be accepted is said and over; the repair has a limit of its own, to be heard of by itself.
-    incident.breached = incident.repair_due is not None and incident.repair_due <= desk.now
+    # Late to be accepted is said and over; the repair has a limit of its own, to be heard of by itself. What ran out
+    # in the night was said to nobody yet.
+    late = incident.repair_due is not None and incident.repair_due <= desk.now
+    incident.breached = incident.breached and late
     if incident.need in ("breached", "note") and not incident.breached:
         call_secretary(incident, "")
 
@@ -101,7 +103,7 @@ def _confirm(desk: Desk, incident: Incident, step: Step) -> None:
     call_secretary(incident, "")
 
 
-def _work_again(desk: Desk, incident: Incident, step: Step) -> None:
+def _work_again(desk: Desk, incident: Incident) -> None:
     incident.resolved_at = incident.verify_due = incident.closed_at = None
     incident.cards += 1
     if incident.repair_due is None or incident.repair_due <= desk.now:
@@ -116,12 +118,12 @@ def _work_again(desk: Desk, incident: Incident, step: Step) -> None:
 
 def _send_back(desk: Desk, incident: Incident, step: Step) -> None:
     incident.rework += 1
-    _work_again(desk, incident, step)
+    _work_again(desk, incident)
 
 
 def _reopen(desk: Desk, incident: Incident, step: Step) -> None:
     incident.reopened += 1
-    _work_again(desk, incident, step)
+    _work_again(desk, incident)
 
 
 def _ask_reopen(desk: Desk, incident: Incident, step: Step) -> None:

@@ -3,6 +3,7 @@
 from bot.domain.acts import Act, Role
 from bot.domain.rights import BOT, Actor
 from bot.domain.routing import Route, route
+from bot.services import quota
 from bot.services.desk import Desk
 from bot.services.effects import Step, call_secretary
 from bot.services.lifecycle import decide, settle
@@ -18,22 +19,27 @@ def file(
     decide(desk, incident, Step(Act.FILE, actor, role, what=category))
     if incident.id is not None and not fresh:
         clear_timers(desk.session, incident.id, ("gather", "answer"))
-    send_on(desk, incident)
+    community = desk.session.get_one(Community, incident.community_id)
+    # What the secretary has looked at herself waits for nobody.
+    if role is not Role.SECRETARY and quota.must_wait(desk, incident, community):
+        quota.hold(desk, incident)
+    else:
+        send_on(desk, incident)
     settle(desk, incident, fresh)
 
 
-def send_on(desk: Desk, incident: Incident) -> None:
-    """Dispatch a filed incident where its route leads; the caller settles."""
+def send_on(desk: Desk, incident: Incident, actor: Actor = BOT, role: Role = Role.BOT) -> None:
+    """Dispatch a filed incident where its route leads; the caller settles. `actor`: whoever has ordered it."""
     community = desk.session.get_one(Community, incident.community_id)
     unit = suggested(desk, incident, community)
     incident.suggested_id = unit.id if unit else None
-    if community.dispatch == "approve":
+    if community.dispatch == "approve" and role is Role.BOT:
         call_secretary(incident, "approve")
         return
     if unit is None:
         call_secretary(incident, "unrouted")
         return
-    decide(desk, incident, Step(Act.DISPATCH, BOT, Role.BOT, what=unit.name, unit=unit))
+    decide(desk, incident, Step(Act.DISPATCH, actor, role, what=unit.name, unit=unit))
     if chats.chat_of_unit(desk.session, unit.ident) is None:
         call_secretary(incident, "undelivered")
 

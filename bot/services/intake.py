@@ -8,13 +8,19 @@ from datetime import timedelta
 from bot.domain.acts import ENDED, Act, Role, Status
 from bot.domain.recognising import recognise
 from bot.services.desk import Desk
-from bot.services.drafting import consider
+from bot.services.drafting import consider, gather_on
 from bot.services.incoming import Incoming
 from bot.services.people import remember
-from bot.services.posting import add_post, post_up
+from bot.services.posting import AT_ONCE, post_up, show_seen
+from bot.views.content import SHOWN
 from storage.events import last_by
-from storage.incidents import gathering, lock, part_of_album, part_of_message
+from storage.incidents import gathering, lock, part_of_album, part_of_message, pictures_up_to
 from storage.tables import Binding, Community, Event, Incident, Part, Shop
+
+MANY = SHOWN + 1
+SOON = timedelta(seconds=20)
+"""How long a card may say less than was posted, once a report has more pictures than a card shows: else each of a
+thousand photos would be a change of its own, and there are twenty a minute."""
 
 
 def take_picture(desk: Desk, binding: Binding, incoming: Incoming, words_before: str = "") -> Incident | None:
@@ -33,16 +39,14 @@ def take_picture(desk: Desk, binding: Binding, incoming: Incoming, words_before:
 
 def take_words(desk: Desk, incoming: Incoming) -> Incident | None:
     """Words or a place of an author whose pictures still gather belong to them. None: they belong to nothing."""
-    found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, incoming.sent_at)
-    if found is None or not _same_matter(found, incoming.text):
+    found = _gathers(desk, incoming)
+    if found is None:
         return None
     # Once the author was asked, only words that answer count: the rest is conversation.
     if found.prompted and incoming.place is None and recognise(incoming.text).sure is None:
         return None
-    incident = lock(desk.session, found.ident)
-    if incident is not None:
-        join(desk, incident, incoming)
-    return incident
+    join(desk, found, incoming)
+    return found
 
 
 def report(
@@ -164,11 +168,14 @@ def join(desk: Desk, incident: Incident, incoming: Incoming) -> None:
     desk.session.add(incident)
     if incoming.media and incoming.message_id != incident.message_id and not album and _seen(incident, community):
         # Each picture taken in shows that it was; an album shows it on its first piece.
-        add_post(desk, incident, "reaction", incoming.chat_id, seq=incoming.message_id, reply_to=incoming.message_id)
-    if incident.status == Status.DRAFT:
+        show_seen(desk, incident, incoming.chat_id, incoming.message_id)
+    if incident.status == Status.DRAFT and incoming.text:
         consider(desk, incident, community)
+    elif incident.status == Status.DRAFT:
+        gather_on(desk, incident, community)
     else:
-        post_up(desk, incident)
+        many = pictures_up_to(desk.session, incident.ident, MANY) == MANY
+        post_up(desk, incident, within=SOON if many else AT_ONCE)
 
 
 def _seen(incident: Incident, community: Community) -> bool:
@@ -202,10 +209,19 @@ def _belongs_to(desk: Desk, incoming: Incoming) -> Incident | None:
         sibling = part_of_album(desk.session, incoming.chat_id, incoming.media_group_id)
         if sibling is not None:
             return lock(desk.session, sibling.incident_id)
+    found = _gathers(desk, incoming)
+    return None if found is None or found.prompted else found
+
+
+def _gathers(desk: Desk, incoming: Incoming) -> Incident | None:
+    """The author's incident that what was sent may still join, and nobody else changes."""
     found = gathering(desk.session, incoming.chat_id, incoming.visitor.user_id, incoming.sent_at)
-    if found is None or found.prompted or not _same_matter(found, incoming.text):
+    if found is not None:
+        # Looked at again once it is held: it may have been ended in this very moment, and then nothing joins it.
+        found = lock(desk.session, found.ident)
+    if found is None or Status(found.status) in ENDED or not _same_matter(found, incoming.text):
         return None
-    return lock(desk.session, found.ident)
+    return found
 
 
 def _same_matter(incident: Incident, text: str) -> bool:

@@ -1,19 +1,22 @@
 """Carries out an act on an incident: the move of the table, its stamps and clocks, the event, the messages due.
 
-Whether the person may is asked before, in `bot.services.acting`; nothing else writes an incident's status.
+Doors ask before whether the person may, so as to say why not; it is demanded here once more, whatever the door.
+Nothing else writes an incident's status.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.acts import ACTS, UNDO_SECONDS, Act, Status
+from bot.domain.acts import ACTS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.deadlines import RUNS, Clock, Running
-from bot.domain.ladder import Moment, next_moment
-from bot.domain.rights import Actor
+from bot.domain.ladder import Moment, may_speak, next_moment
+from bot.domain.ladder import Step as Rung
+from bot.domain.rights import Actor, Matter, demand
 from bot.services.desk import Desk
 from bot.services.effects import EFFECTS, Step
-from bot.services.posting import dangerous, post_up
+from bot.services.posting import dangerous, post_up, waits
 from storage.tables import Community, Event, Incident
 from storage.timers import clear_timers, set_timer
 
@@ -60,7 +63,11 @@ def carry_out(desk: Desk, incident: Incident, step: Step) -> None:
 
 
 def decide(desk: Desk, incident: Incident, step: Step) -> None:
-    """Only the move, its stamps and its event; whoever takes several steps at once settles once, at the end."""
+    """Only the move, its stamps and its event; whoever takes several steps at once settles once, at the end.
+
+    Raises Forbidden when nobody gave the actor this right.
+    """
+    demand(step.actor, step.role, step.act, incident.matter, desk.now)
     rule = ACTS[step.act]
     before = Status(incident.status)
     undoable = rule.undoable and step.actor.user_id != 0
@@ -92,9 +99,10 @@ def decide(desk: Desk, incident: Incident, step: Step) -> None:
         set_timer(desk.session, incident.ident, "refresh", desk.now + UNDO)
 
 
-def settle(desk: Desk, incident: Incident, fresh: bool = False) -> None:
-    """After a change of status or clocks: its reminders and its messages follow."""
-    incident.reminded_at = desk.now
+def settle(desk: Desk, incident: Incident, fresh: bool = False, told: datetime | None = None) -> None:
+    """After a change of status or clocks: its reminders and its messages follow. `told`: up to when its steps are done
+    with; left out, the change has overtaken all there were."""
+    incident.reminded_at = told or desk.now
     desk.session.add(incident)
     schedule(desk, incident)
     post_up(desk, incident, fresh)
@@ -104,6 +112,9 @@ def running(incident: Incident) -> list[Running]:
     """The clocks that run for the incident now."""
     if incident.parked_until is not None:
         return []
+    if waits(incident) and incident.filed_at is not None:
+        # No unit has it: the secretary is reminded on each working day, as of what she has to check.
+        return [Running(Clock.VERIFY, incident.filed_at, incident.filed_at)]
     starts: dict[Clock, datetime | None] = {
         Clock.ACCEPT: incident.dispatched_at if incident.status == Status.DISPATCHED else incident.filed_at,
         Clock.SAFE: None if incident.safe_at else incident.dispatched_at,
@@ -125,6 +136,19 @@ def running(incident: Incident) -> list[Running]:
     return found
 
 
+def late(incident: Incident, now: datetime) -> list[Running]:
+    """The clocks that have run out on the unit that has it, the latest first."""
+    if incident.status not in (Status.DISPATCHED, Status.ACCEPTED):
+        return []
+    return sorted((each for each in running(incident) if each.due <= now), key=lambda each: each.due, reverse=True)
+
+
+def may_remind(desk: Desk, incident: Incident, clock: Clock, at: datetime) -> datetime:
+    """`at`, or the first moment after it at which the incident's reminder of this clock may be heard."""
+    community = desk.session.get_one(Community, incident.community_id)
+    return may_speak(at, clock, desk.calendar(community), desk.quiet(community), dangerous(incident))
+
+
 def next_reminder(desk: Desk, incident: Incident) -> Moment | None:
     """When its clocks speak next; None when none runs."""
     clocks = running(incident)
@@ -132,7 +156,14 @@ def next_reminder(desk: Desk, incident: Incident) -> Moment | None:
         return None
     community = desk.session.get_one(Community, incident.community_id)
     after = incident.reminded_at or min(clock.start for clock in clocks)
-    return next_moment(clocks, after, desk.calendar(community), desk.quiet(community), dangerous(incident))
+    found = next_moment(clocks, after, desk.calendar(community), desk.quiet(community), dangerous(incident))
+    untold = late(incident, desk.now)
+    if untold and not incident.breached:
+        # A limit that ran out unheard (at night, while the program was off) and an act that came before the reminder:
+        # the secretary hears of it all the same.
+        owed = Moment(may_remind(desk, incident, untold[0].clock, desk.now), untold[0].clock, Rung.DUE)
+        found = owed if found is None or owed.at < found.at else found
+    return found
 
 
 def schedule(desk: Desk, incident: Incident) -> None:
@@ -145,7 +176,8 @@ def schedule(desk: Desk, incident: Incident) -> None:
 
 
 def restore(desk: Desk, incident: Incident, event: Event, actor: Actor) -> None:
-    """Take back `event`: the incident's columns are those from before it. Whether that is allowed is asked before."""
+    """Take back `event`: the incident's columns are those from before it. Raises Forbidden."""
+    demand(actor, Role(event.role), Act.UNDO, matter_before(incident, event), desk.now)
     before = Status(incident.status)
     need_before, unit_before = incident.need, incident.unit_id
     for column, value in _moments(event.undo).items():
@@ -174,7 +206,14 @@ def restore(desk: Desk, incident: Incident, event: Event, actor: Actor) -> None:
     event.undo = {}
     desk.session.add(event)
     clear_timers(desk.session, incident.ident, ("refresh",))
-    settle(desk, incident)
+    # What its clocks had to say within that minute is still to be said.
+    settle(desk, incident, told=incident.reminded_at)
+
+
+def matter_before(incident: Incident, event: Event) -> Matter:
+    """What the rights need to know of the incident, with whoever had it before `event`: a unit that has returned it has
+    no part in it any more, and may still take that back."""
+    return replace(incident.matter, unit=event.undo["unit_id"])
 
 
 def _moments(columns: Mapping[str, Any]) -> dict[str, Any]:

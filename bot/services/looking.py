@@ -1,72 +1,33 @@
 """What people ask to see: the queue, a search, one incident, the numbers; each sees what is theirs to see."""
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bot.domain import rights
+from bot.domain.acts import Role
 from bot.domain.categories import CATEGORIES
 from bot.domain.rights import Actor
+from bot.services import people
 from bot.services.desk import Desk
-from bot.services.people import matter
 from bot.services.posting import add_post, replace_post, subject
-from bot.views.lists import PAGE, Line
+from bot.services.quota import Flood
+from bot.views.content import ALBUM
+from bot.views.lists import HELD_PAGE, PAGE, Line
 from storage import chats, incidents
-from storage.posts import held_cards, held_posts, latest_seq
+from storage.backlog import held_count, held_incidents, held_posts
+from storage.posts import find_post, latest_seq, return_post
+from storage.quotas import waiting_page
 from storage.store import stir
 from storage.tables import Binding, Community, District, Incident, Unit
 
 FOUND = 8
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What may be looked at from here: whole communities, or only what one unit has."""
-
-    communities: tuple[int, ...]
-    unit: int | None = None
-    role: str = "office"
-
-    def as_args(self) -> dict[str, Any]:
-        return {"communities": list(self.communities), "unit": self.unit}
-
-
-def scope(desk: Desk, actor: Actor, binding: Binding | None) -> Scope | None:
-    """The office sees its community (a street those below it), a unit's chat what the unit has; others nothing."""
-    if binding is not None and binding.role == "unit":
-        return Scope((binding.community_id,), binding.unit_id, "unit")
-    if binding is not None and binding.role == "office":
-        return Scope(_with_children(desk, (binding.community_id,)))
-    if binding is None:
-        own = tuple(chats.secretary_in(desk.session, actor.user_id))
-        return Scope(_with_children(desk, own)) if own else None
-    return None
-
-
-def _own_office(binding: Binding | None, incident: Incident) -> bool:
-    return binding is not None and binding.community_id == incident.community_id
-
-
-def _with_children(desk: Desk, communities: tuple[int, ...]) -> tuple[int, ...]:
-    found = list(communities)
-    for key in communities:
-        community = desk.session.get_one(Community, key)
-        found += [child.ident for child in chats.children_of(desk.session, community)]
-    return tuple(dict.fromkeys(found))
-
-
-def visible(desk: Desk, actor: Actor, binding: Binding | None, incident: Incident) -> str:
-    """The role in which the incident may be looked at here; empty: not at all."""
-    seen = scope(desk, actor, binding)
-    if seen is not None and incident.community_id in seen.communities:
-        if seen.unit is not None:
-            return seen.role if seen.unit == incident.unit_id else ""
-        return "office" if actor.secretary_of(incident.community_id) or _own_office(binding, incident) else "street"
-    if actor.user_id in matter(incident).reporters:
-        return "reporter"
-    if binding is not None and binding.role == "district" and binding.district_id == incident.district_id:
-        return "merchant"
-    return ""
+def visible(desk: Desk, actor: Actor, chat_id: int, binding: Binding | None, incident: Incident) -> str:
+    """The role in which the incident may be shown in the chat (the secretary's is `office`); empty: not at all."""
+    role = rights.sees(actor, people.chat(desk, chat_id, binding), incident.matter)
+    return "office" if role is Role.SECRETARY else str(role or "")
 
 
 NUMBER = re.compile(r"^(?:([A-Z]{1,4})-?)?(?:(\d{4})-)?0*(\d{1,7})$")
@@ -114,6 +75,18 @@ def open_sheet(
     replace_post(desk, incident, "sheet", here, args={"role": role})
 
 
+def show_pictures(desk: Desk, incident: Incident, chat_id: int, thread_id: int | None, role: str, skip: int) -> int:
+    """Show the report's next pictures after the first `skip`, in one piece; returns how many have been shown then."""
+    parts = incidents.picture_ids(desk.session, incident.ident, skip, ALBUM)
+    known = find_post(desk.session, subject(incident), chat_id, "pictures", skip)
+    if known is not None and known.state == "gone":
+        return_post(desk.session, known.ident, desk.now)
+    elif known is None and parts:
+        args = {"parts": parts, "cards": incident.cards, "role": role}
+        add_post(desk, incident, "pictures", chat_id, seq=skip, thread_id=thread_id, args=args)
+    return skip + len(parts)
+
+
 def open_held(desk: Desk, incident: Incident, chat_id: int) -> None:
     """Let the card of an incident out from behind the chat's list."""
     for post in held_posts(desk.session, incident.ident, chat_id):
@@ -144,10 +117,22 @@ def found_lines(desk: Desk, args: dict[str, Any]) -> list[Line]:
     return [line(desk, row) for row in rows]
 
 
-def held_lines(desk: Desk, chat_id: int) -> list[Line]:
-    """Incidents whose cards wait behind the chat's list."""
-    rows = [desk.session.get_one(Incident, each) for each in held_cards(desk.session, chat_id, 200)]
-    return [line(desk, row) for row in rows]
+def held_lines(desk: Desk, chat_id: int, kind: str, page: int) -> tuple[list[Line], int, int]:
+    """One page of what waits behind the chat's list, how many there are in all, and the page."""
+    total = held_count(desk.session, chat_id, kind)
+    page = max(min(page, (total - 1) // HELD_PAGE), 0)
+    rows = held_incidents(desk.session, chat_id, kind, page * HELD_PAGE, HELD_PAGE)
+    return [line(desk, row) for row in rows], total, page
+
+
+def waiting_lines(desk: Desk, flood: Flood, page: int) -> tuple[list[Line], int, int]:
+    """One page of what somebody reported beyond the quota, how many wait in all, and the page."""
+    own = (flood.community_id, flood.author_id, flood.upto)
+    rows, total = waiting_page(desk.session, *own, page * PAGE, PAGE)
+    if not rows and total:
+        page = (total - 1) // PAGE
+        rows, total = waiting_page(desk.session, *own, page * PAGE, PAGE)
+    return [line(desk, row) for row in rows], total, page
 
 
 def own_lines(desk: Desk, user_id: int) -> list[Line]:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from bot.services import binding as bindings
-from bot.services import counting, looking
+from bot.services import counting, looking, quota
 from bot.services.desk import Desk
 from bot.views import help as helping
 from bot.views import lists
 from bot.views.content import Content, Gone, Screen, Shape
-from storage.tables import Binding, Post
+from storage.quotas import filed_between
+from storage.tables import Binding, Community, Post
 
 
 def _queue(desk: Desk, screen: Screen, post: Post) -> Content:
@@ -16,15 +17,24 @@ def _queue(desk: Desk, screen: Screen, post: Post) -> Content:
     return lists.queue(screen, found, total, page)
 
 
-MOST = 20
-"""Lines of the list that stands for a backlog: as many as a group may get cards in a minute."""
-
-
 def _waiting(desk: Desk, screen: Screen, post: Post) -> Shape:
-    held = looking.held_lines(desk, post.chat_id)
-    if not held:
+    kind = str(post.args.get("of", "card"))
+    held, total, page = looking.held_lines(desk, post.chat_id, kind, int(post.args.get("page", 0)))
+    if not held or not post.args.get("newest", True):
         return Gone("·")
-    return lists.waiting(screen, held[:MOST], len(held))
+    return lists.waiting(screen, held, total, page, kind)
+
+
+def _quota(desk: Desk, screen: Screen, post: Post) -> Shape:
+    flood = quota.Flood.of(post)
+    page = int(post.args.get("page", 0))
+    found, total, page = looking.waiting_lines(desk, flood, page)
+    if not found or not post.args.get("newest", True):
+        return Gone("·")
+    count = filed_between(desk.session, flood.community_id, flood.author_id, flood.since, flood.since + quota.HOUR)
+    beyond = desk.session.get_one(Community, flood.community_id).quota
+    reported = lists.Reported(quota.who(desk, flood), count, beyond)
+    return lists.beyond(screen, reported, found, total, page, str(post.args.get("menu", "")))
 
 
 def _start(desk: Desk, screen: Screen, post: Post) -> Content:
@@ -61,6 +71,7 @@ NOTICES: Mapping[str, Callable[[Desk, Screen, Post], Shape]] = {
     "mine": lambda desk, screen, post: lists.mine(screen, looking.own_lines(desk, int(post.args["user"]))),
     "stats": lambda desk, screen, post: lists.numbers(screen, counting.month_numbers(desk, post.args)),
     "waiting": _waiting,
+    "quota": _quota,
     "start": _start,
     "checklist": _checklist,
     "bind": _bind_menu,

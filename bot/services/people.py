@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from bot.domain.acts import Role, Status
-from bot.domain.rights import Actor, Matter, Standing
+from bot.domain.acts import Role
+from bot.domain.rights import BOT, PRIVATE, Actor, Chat, Standing
 from bot.services.desk import Desk
 from storage import chats
-from storage.tables import Binding, Community, Incident, Person, Unit
+from storage.posts import revive
+from storage.tables import Binding, Community, Person, Unit
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Visitor:
 
 def actor(desk: Desk, visitor: Visitor, binding: Binding | None) -> Actor:
     """`visitor` with the roles held here: rights come from rows, never from what a message says of itself."""
+    if visitor.user_id == BOT.user_id:
+        # The history would take them for the relay.
+        return Actor(visitor.user_id, visitor.name)
     standings: set[Standing] = set()
     if not visitor.hidden:
         for community in chats.secretary_in(desk.session, visitor.user_id):
@@ -30,7 +34,8 @@ def actor(desk: Desk, visitor: Visitor, binding: Binding | None) -> Actor:
             standings |= {Standing(Role.STREET, child.ident) for child in chats.children_of(desk.session, area)}
     if binding is not None and binding.lost_at is None:
         standings |= _by_chat(desk, visitor, binding)
-    return Actor(visitor.user_id, visitor.name, frozenset(standings))
+    operator = not visitor.hidden and visitor.user_id in desk.ground.operators
+    return Actor(visitor.user_id, visitor.name, frozenset(standings), operator)
 
 
 def _by_chat(desk: Desk, visitor: Visitor, binding: Binding) -> set[Standing]:
@@ -44,17 +49,17 @@ def _by_chat(desk: Desk, visitor: Visitor, binding: Binding) -> set[Standing]:
     return set()
 
 
-def matter(incident: Incident) -> Matter:
-    """What the rights need to know of the incident."""
-    return Matter(
-        community=incident.community_id,
-        district=incident.district_id,
-        unit=incident.unit_id,
-        reporters=frozenset({incident.reporter_id} if incident.reporter_id else ()),
-        status=Status(incident.status),
-        closed_at=incident.closed_at,
-        safe=incident.safe_at is not None,
-    )
+def chat(desk: Desk, chat_id: int, binding: Binding | None) -> Chat | None:
+    """What the chat is to the rights; None for a group that is bound to nothing."""
+    if chat_id > 0:
+        return PRIVATE
+    if binding is None:
+        return None
+    below: frozenset[int] = frozenset()
+    if binding.role == "office":
+        own = desk.session.get_one(Community, binding.community_id)
+        below = frozenset(child.ident for child in chats.children_of(desk.session, own))
+    return Chat(binding.role, binding.community_id, binding.unit_id, binding.district_id, below)
 
 
 def remember(desk: Desk, visitor: Visitor, started: bool = False) -> Person | None:
@@ -69,4 +74,6 @@ def remember(desk: Desk, visitor: Visitor, started: bool = False) -> Person | No
         person.name = visitor.name
     if started and not person.started:
         person.started = True
+        # What could not be said to a person who had never spoken to the bot, or had blocked it.
+        revive(desk.session, visitor.user_id, desk.now)
     return person

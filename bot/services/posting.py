@@ -11,14 +11,34 @@ from typing import Any
 from bot.domain.acts import Status
 from bot.domain.categories import CATEGORIES
 from bot.services.desk import Desk
+from bot.views.content import SHOWN
+from bot.views.group_line import eyes
 from storage import chats
-from storage.incidents import has_several_pictures
-from storage.posts import bump, bump_post, find_post, keep_post, latest_seq, posts_of, return_post, standing_posts
+from storage.backlog import review_held
+from storage.incidents import pictures_up_to
+from storage.posts import (
+    bump,
+    bump_post,
+    find_post,
+    keep_post,
+    latest_seq,
+    move_post,
+    posts_of,
+    recent_reactions,
+    return_post,
+    standing_posts,
+)
 from storage.store import stir
 from storage.tables import Binding, Incident, Post
 
 SETTLE = timedelta(seconds=1)
 """How long after gathering the rest of an album follows its card, so that it goes out in one piece."""
+AT_ONCE = timedelta(0)
+UNHURRIED = ("reaction", "line")
+"""Kinds that nobody has to act upon: even of what is dangerous they hold up no card."""
+EYES = 20
+"""Reactions put on what belongs to one incident within a minute."""
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -37,18 +57,22 @@ def subject(incident: Incident) -> str:
     return f"incident:{incident.id}"
 
 
-def post_up(desk: Desk, incident: Incident, fresh: bool = False) -> None:
+def post_up(desk: Desk, incident: Incident, fresh: bool = False, within: timedelta = AT_ONCE) -> None:
     """Have every message of the incident exist and be brought up to date. `fresh`: it was filed in this transaction
-    and cannot have posts yet."""
+    and cannot have posts yet. `within`: how long a change of what stands there may take."""
     session = desk.session
     existing: dict[tuple[str, int, int], tuple[int, str]] = {}
     if not fresh:
         existing = posts_of(session, incident.ident)
         if existing:
-            bump(session, incident.ident, desk.now)
+            bump(session, incident.ident, desk.now, desk.now + within, eyes(incident).digest)
+        if any(state == "held" for _, state in existing.values()):
+            review_held(session, incident, desk.now)
     for call in _calls(desk, incident):
         post_id, state = existing.get((call.kind, call.chat_id, call.seq), (0, ""))
-        if state == "gone":
+        if state == "due" and call.due_at is not None:
+            move_post(session, post_id, call.due_at)
+        elif state == "gone":
             return_post(session, post_id, desk.now)
         elif state == "leaving":
             keep_post(session, post_id, desk.now)
@@ -74,7 +98,7 @@ def unposted(desk: Desk, incident: Incident) -> bool:
 def add_post(desk: Desk, incident: Incident, kind: str, chat_id: int, **fields: Any) -> Post:
     """A new post about the incident; `fields` are columns of Post."""
     fields.setdefault("due_at", desk.now)
-    fields.setdefault("urgent", dangerous(incident))
+    fields.setdefault("urgent", kind not in UNHURRIED and dangerous(incident) and not incident.beyond)
     post = Post(subject=subject(incident), incident_id=incident.id, kind=kind, chat_id=chat_id, **fields)
     desk.session.add(post)
     stir(desk.session, "posts")
@@ -97,18 +121,37 @@ def dangerous(incident: Incident) -> bool:
     return category is not None and category.dangerous
 
 
+def show_seen(desk: Desk, incident: Incident, chat_id: int, message_id: int) -> None:
+    """A reaction on one more message that was taken in: it was seen. Whoever posts hundreds knows it after a few, and
+    the rest would eat up what may be sent to others."""
+    if recent_reactions(desk.session, incident.ident, desk.now - MINUTE, EYES) < EYES:
+        add_post(desk, incident, "reaction", chat_id, seq=message_id, reply_to=message_id)
+
+
+def waits(incident: Incident) -> bool:
+    """Whether it waits in the list of what its author reported beyond the quota, shown to nobody yet."""
+    return incident.need == "quota" and incident.status == Status.FILED
+
+
+def _has_line(incident: Incident) -> bool:
+    """Whether the group is told of it. Of one person's flood the group hears what has been done, not each receipt."""
+    if incident.number is None or incident.chat_id > 0 or waits(incident):
+        return False
+    return not incident.beyond or incident.status in (Status.RESOLVED, Status.CLOSED)
+
+
 def _calls(desk: Desk, incident: Incident) -> Iterator[Call]:
     in_chat = incident.message_id > 0
     if in_chat:
         yield Call("reaction", incident.chat_id, reply_to=incident.message_id)
-    if incident.number is not None and incident.chat_id < 0:
+    if _has_line(incident):
         yield Call(
             "line", incident.chat_id, thread_id=incident.thread_id, reply_to=incident.message_id if in_chat else None
         )
     home = chats.chat_of_unit(desk.session, incident.unit_id) if incident.unit_id and incident.cards else None
     if home is not None:
         yield from _unit_calls(desk, incident, home)
-    if incident.need:
+    if incident.need and not waits(incident):
         office = chats.office_of(desk.session, incident.community_id)
         if office is not None:
             yield Call("office", office.chat_id, incident.needs, office.thread_id)
@@ -117,11 +160,14 @@ def _calls(desk: Desk, incident: Incident) -> Iterator[Call]:
 def _unit_calls(desk: Desk, incident: Incident, home: Binding) -> Iterator[Call]:
     yield Call("card", home.chat_id, incident.cards, home.thread_id)
     at_work = incident.status in (Status.DISPATCHED, Status.ACCEPTED)
-    if at_work and has_several_pictures(desk.session, incident.ident):
-        # Several pictures follow the card in one piece, once no more are expected.
-        yield Call(
-            "album", home.chat_id, incident.cards, home.thread_id, due_at=max(desk.now, incident.gather_until + SETTLE)
-        )
+    pictures = pictures_up_to(desk.session, incident.ident, SHOWN) if at_work else 0
+    if pictures > 1:
+        # Several pictures follow the card in one piece, once it is full or no more are expected.
+        gather = timedelta(seconds=desk.session.get_one(Community, incident.community_id).gather)
+        # Gathering is told by Telegram's clock; where ours is behind it, nobody waits for the difference.
+        expected = min(incident.gather_until, desk.now + gather) + SETTLE
+        settled = desk.now if pictures == SHOWN else max(desk.now, expected)
+        yield Call("album", home.chat_id, incident.cards, home.thread_id, due_at=settled)
 
 
 def tell_office(desk: Desk, community_id: int, view: str, key: str, **args: Any) -> None:

@@ -48,10 +48,7 @@ def concerns_picture(desk: Desk, incoming: Incoming) -> bool:
 
 def receive_picture(desk: Desk, incoming: Incoming, said: Incoming | None) -> None:
     """A picture. `said`: what the author wrote last, if it belonged to nothing then."""
-    binding = known_chat(desk.session, incoming.chat_id)
-    if binding is not None and binding.lost_at is not None:
-        # Whatever a refusal said once: who hears from a chat is in it.
-        bot_is_back(desk, binding)
+    binding = _heard_from(desk, incoming.chat_id)
     if binding is None or _replied(desk, binding, incoming):
         return
     if binding.role == "district":
@@ -62,7 +59,7 @@ def receive_picture(desk: Desk, incoming: Incoming, said: Incoming | None) -> No
 
 def receive_words(desk: Desk, incoming: Incoming) -> None:
     """Words or a place."""
-    binding = known_chat(desk.session, incoming.chat_id)
+    binding = _heard_from(desk, incoming.chat_id)
     if binding is None or _replied(desk, binding, incoming):
         return
     if binding.role == "district":
@@ -86,6 +83,14 @@ def receive_private_picture(desk: Desk, incoming: Incoming, key: str) -> None:
         language=incoming.visitor.language,
         sentence=N_("Please post it in your district's group: there it becomes a report."),
     )
+
+
+def _heard_from(desk: Desk, chat_id: int) -> Binding | None:
+    """What the chat is. Whatever a refusal said once: who hears from a chat is in it."""
+    binding = known_chat(desk.session, chat_id)
+    if binding is not None and binding.lost_at is not None:
+        bot_is_back(desk, binding)
+    return binding
 
 
 def _replied(desk: Desk, binding: Binding, incoming: Incoming) -> bool:

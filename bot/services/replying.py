@@ -1,14 +1,14 @@
 """What a reply to a photo, a card or a line means: the after-photo that resolves, or a word for the history."""
 
 from bot.domain.acts import WITH_UNIT, Act, Role, Status
-from bot.domain.rights import Actor, may, roles
+from bot.domain.rights import Actor, Refusal, may, roles
 from bot.services.desk import Desk
 from bot.services.effects import Step, call_secretary
 from bot.services.incoming import Incoming
 from bot.services.intake import join, make_part, note_place
 from bot.services.lifecycle import carry_out
-from bot.services.people import matter, remember
-from bot.services.posting import add_post, post_up
+from bot.services.people import remember
+from bot.services.posting import post_up, show_seen
 from storage.incidents import by_number, lock, part_of_album, part_of_message
 from storage.posts import post_of_message
 from storage.tables import Incident
@@ -35,15 +35,16 @@ def reply(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> b
     """Take a reply in. False when it is none of this person's business, or was taken in before."""
     if part_of_message(desk.session, incoming.chat_id, incoming.message_id) is not None:
         return False
-    held = roles(actor, matter(incident))
-    if incoming.media and Role.UNIT in held:
-        return _after_photo(desk, actor, incident, incoming)
+    proof = may(actor, Act.RESOLVE, incident.matter, desk.now)
+    if incoming.media and proof is not Refusal.NOT_YOURS:
+        return _after_photo(desk, actor, incident, incoming, proof is None)
+    if may(actor, Act.COMMENT, incident.matter, desk.now) is not None:
+        return False
     own = incoming.visitor.user_id == incident.author_id and incoming.chat_id == incident.chat_id
     if own and incident.status == Status.DRAFT:
         join(desk, incident, incoming)
         return True
-    if may(actor, Act.COMMENT, matter(incident), desk.now) is not None:
-        return False
+    held = roles(actor, incident.matter)
     role = next(role for role in (Role.UNIT, Role.SECRETARY, Role.REPORTER, Role.MERCHANT, Role.STREET) if role in held)
     remember(desk, incoming.visitor)
     if incident.latitude is None or role in (Role.REPORTER, Role.SECRETARY):
@@ -54,7 +55,7 @@ def reply(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> b
     carry_out(desk, incident, Step(Act.COMMENT, actor, role, reason=note, what=incoming.text))
     if role in (Role.UNIT, Role.REPORTER):
         # Words said to the bot are seen, and show it.
-        add_post(desk, incident, "reaction", incoming.chat_id, seq=incoming.message_id, reply_to=incoming.message_id)
+        show_seen(desk, incident, incoming.chat_id, incoming.message_id)
     if role is Role.UNIT and not incident.need and incident.status in WITH_UNIT:
         # What a unit writes is for the secretary, who has no card of it just now.
         call_secretary(incident, "note")
@@ -63,13 +64,12 @@ def reply(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> b
     return True
 
 
-def _after_photo(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming) -> bool:
+def _after_photo(desk: Desk, actor: Actor, incident: Incident, incoming: Incoming, resolves: bool) -> bool:
     """A picture of the unit's own work: it resolves; a second one (an album) only joins the first."""
     remember(desk, incoming.visitor)
-    allowed = may(actor, Act.RESOLVE, matter(incident), desk.now) is None
-    role = "after" if allowed or incident.status == Status.RESOLVED else "remark"
+    role = "after" if resolves or incident.status == Status.RESOLVED else "remark"
     desk.session.add(make_part(desk, incident, incoming, role))
-    if allowed:
+    if resolves:
         carry_out(desk, incident, Step(Act.RESOLVE, actor, Role.UNIT, what=incoming.text))
     else:
         post_up(desk, incident)

@@ -1,6 +1,8 @@
 """Content ready for a channel: text, buttons, pictures. A channel turns it into messages, knowing no incident."""
 
 import hashlib
+import html
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,6 +12,10 @@ from bot.speech import Speech
 CAPTION = 1024
 TEXT = 4096
 """Telegram's limits, in UTF-16 units of the text as shown."""
+ALBUM = 10
+"""Most pictures in one piece (Bot API, sendMediaGroup)."""
+SHOWN = 1 + ALBUM
+"""Pictures that follow a report by themselves: the card's own and one album; the rest come when they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,14 @@ class Screen:
 def units(text: str) -> int:
     """Length as Telegram counts it."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+_TAG = re.compile(r"<[^>]+>")
+
+
+def visible(text: str) -> int:
+    """Length of HTML as Telegram counts it: without its tags."""
+    return units(html.unescape(_TAG.sub("", text)))
 
 
 def shorten(text: str, most: int) -> str:

@@ -10,12 +10,15 @@ from bot.views.pieces import (
 )
 from bot.views.sentences import category_name, clock_time, span, status_name
 from storage.scenes import Scene
-from storage.tables import Post
+from storage.tables import Incident, Post
 
 
 def reaction(screen: Screen, scene: Scene, post: Post) -> Shape:
+    return eyes(scene.incident)
+
+
+def eyes(incident: Incident) -> Reaction:
     """👀 seen, 👌 closed, nothing for what was no report."""
-    incident = scene.incident
     if incident.status == Status.VOID and incident.number is None:
         return Reaction("")
     return Reaction("👌" if incident.status == Status.CLOSED else "👀")

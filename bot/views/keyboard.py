@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from bot.domain.acts import ACTS, ANSWERS, LATER, REASONS, REOPEN_DAYS, UNDO_SECONDS, Act, Role, Status
+from bot.domain.acts import ACTS, ANSWERS, LATER, REASONS, UNDO_SECONDS, Act, Role, Status
 from bot.domain.categories import CATEGORIES
 from bot.domain.rights import allowed
 from bot.domain.words import N_
 from bot.speech import Speech
-from bot.views.content import Button, Screen
+from bot.views.content import ALBUM, SHOWN, Button, Screen
 from bot.views.presses import Press, pack
 from bot.views.sentences import category_name
 from storage.scenes import Scene
@@ -47,27 +47,30 @@ def pairs(buttons: Iterable[Button], width: int = 2) -> list[Row]:
 def unit_rows(screen: Screen, scene: Scene, menu: str) -> tuple[Row, ...]:
     """The acts of the unit that has it, or the reasons of the one it is choosing."""
     incident_id = scene.incident.ident
-    rows = reasons_menu(screen.speech, incident_id, menu)
+    rows = reasons_menu(screen.speech, incident_id, _open_yet(screen, scene, Role.UNIT, menu))
     if rows is None:
-        acts = _acts(scene, Role.UNIT)
-        if scene.incident.safe_at is not None and Act.MAKE_SAFE in acts:
-            acts.remove(Act.MAKE_SAFE)
-        rows = pairs(act_button(screen.speech, incident_id, act) for act in acts)
+        rows = pairs(act_button(screen.speech, incident_id, act) for act in _acts(screen, scene, Role.UNIT))
     return (*rows, *undo_row(screen, scene, Role.UNIT))
 
 
 def office_rows(screen: Screen, scene: Scene, menu: str) -> tuple[Row, ...]:
     """What the secretary is needed for first; the rest behind "More"."""
     speech, incident = screen.speech, scene.incident
-    incident_id = incident.ident
+    incident_id, menu = incident.ident, _open_yet(screen, scene, Role.SECRETARY, menu)
     rows = reasons_menu(speech, incident_id, menu)
     if rows is None and menu in (Act.REASSIGN, Act.DISPATCH):
         rows = [*unit_menu(speech, scene, Act(menu)), _back(speech, incident_id)]
     if rows is None and menu == Act.FILE:
         rows = [*category_menu(speech, incident_id, tuple(CATEGORIES)), _back(speech, incident_id)]
     if rows is None:
-        rows = _more(speech, scene) if menu == "more" else _first(screen, scene)
+        rows = _more(screen, scene) if menu == "more" else _first(screen, scene)
     return (*rows, *undo_row(screen, scene, Role.SECRETARY))
+
+
+def _open_yet(screen: Screen, scene: Scene, role: Role, menu: str) -> str:
+    """The menu, unless it chooses for an act that meanwhile is over: somebody else was faster while it stood open."""
+    over = menu in set(Act) and menu not in allowed({role}, scene.incident.matter, screen.now)
+    return "" if over else menu
 
 
 def _first(screen: Screen, scene: Scene) -> list[Row]:
@@ -88,19 +91,18 @@ def _first(screen: Screen, scene: Scene) -> list[Row]:
             reassign = menu_button(speech, incident_id, "reassign", speech.tell(ACTS[Act.REASSIGN].label))
             return [(reassign, more)]
         case Status.CLOSED:
-            asked = incident.need == "reopen" and can_reopen(screen, scene)
-            return [(act_button(speech, incident_id, Act.REOPEN),)] if asked else []
+            return reopen_row(screen, scene, Act.REOPEN) if incident.need == "reopen" else []
         case _:
             return []
 
 
-def _more(speech: Speech, scene: Scene) -> list[Row]:
-    incident_id = scene.incident.ident
+def _more(screen: Screen, scene: Scene) -> list[Row]:
+    speech, incident_id = screen.speech, scene.incident.ident
     shown = {Act.CONFIRM, Act.SEND_BACK, Act.DISPATCH, Act.NOT_A_REPORT, Act.REASSIGN}
     buttons = [
         act_button(speech, incident_id, act)
-        for act in _acts(scene, Role.SECRETARY)
-        if act not in shown and (act is not Act.SPLIT or can_split(scene))
+        for act in _acts(screen, scene, Role.SECRETARY)
+        if act not in shown and (act is not Act.SPLIT or can_split(screen, scene))
     ]
     history = menu_button(speech, incident_id, "history", speech.tell(N_("History")))
     return [*pairs([*buttons, history]), _back(speech, incident_id)]
@@ -117,7 +119,7 @@ def reporter_rows(screen: Screen, scene: Scene, menu: str) -> tuple[Row, ...]:
     rows = category_menu(speech, incident_id, tuple(incident.likely[:4]))
     other = menu_button(speech, incident_id, "file", speech.tell(N_("Other kinds")))
     last = [other, act_button(speech, incident_id, Act.NOT_A_REPORT)]
-    split = [(act_button(speech, incident_id, Act.SPLIT),)] if can_split(scene) else []
+    split = [(act_button(speech, incident_id, Act.SPLIT),)] if can_split(screen, scene) else []
     return (*rows, tuple(last), *split)
 
 
@@ -130,20 +132,20 @@ def group_rows(screen: Screen, scene: Scene) -> tuple[Row, ...]:
             act_button(speech, incident_id, Act.SAY_FIXED, key, speech.tell(text)) for key, text in ANSWERS.items()
         )
         return (tuple(answers),)
-    return ((act_button(speech, incident_id, Act.SPLIT),),) if can_split(scene) else ()
+    return ((act_button(speech, incident_id, Act.SPLIT),),) if can_split(screen, scene) else ()
 
 
-def can_reopen(screen: Screen, scene: Scene) -> bool:
-    """Closed, and not for too long."""
-    closed_at = scene.incident.closed_at
-    long_ago = closed_at is None or screen.now - closed_at > timedelta(days=REOPEN_DAYS)
-    return scene.incident.status == Status.CLOSED and not long_ago
+def reopen_row(screen: Screen, scene: Scene, act: Act) -> list[Row]:
+    """One button while it may still be reopened: by the secretary, or for the reporter to ask for it."""
+    role = Role.SECRETARY if act is Act.REOPEN else Role.REPORTER
+    open_yet = act in allowed({role}, scene.incident.matter, screen.now)
+    return [(act_button(screen.speech, scene.incident.ident, act),)] if open_yet else []
 
 
-def can_split(scene: Scene) -> bool:
+def can_split(screen: Screen, scene: Scene) -> bool:
     """Several pictures that did not come as one album, and nobody at work on it yet."""
     groups = {part.media_group_id or part.message_id for part in scene.parts if part.media and part.role == "report"}
-    return len(groups) > 1 and scene.incident.status in ACTS[Act.SPLIT].moves
+    return len(groups) > 1 and Act.SPLIT in _acts(screen, scene, Role.REPORTER)
 
 
 def unit_menu(speech: Speech, scene: Scene, act: Act) -> list[Row]:
@@ -181,12 +183,20 @@ def reasons_menu(speech: Speech, incident_id: int, menu: str) -> list[Row] | Non
     return [*pairs(buttons), _back(speech, incident_id)]
 
 
+def picture_row(scene: Scene, seen: int) -> tuple[Row, ...]:
+    """The next ten pictures of a report that has more than follow it by themselves; `seen` of them were shown."""
+    if max(seen, SHOWN) >= scene.pictures:
+        return ()
+    label = f"📷 {seen + 1}–{min(seen + ALBUM, scene.pictures)}"
+    return ((Button(label, pack(Press("more", scene.incident.ident, "", str(seen)))),),)
+
+
 def undo_row(screen: Screen, scene: Scene, role: Role) -> tuple[Row, ...]:
     """One button for a minute, for whoever took the last step in this role."""
     last = next((event for event in reversed(scene.events) if event.actor_id and event.act in _CHANGES), None)
     if last is None or not last.undo or last.role != role:
         return ()
-    if screen.now - last.at >= timedelta(seconds=UNDO_SECONDS):
+    if abs(screen.now - last.at) >= timedelta(seconds=UNDO_SECONDS):
         return ()
     return ((act_button(screen.speech, scene.incident.ident, Act.UNDO),),)
 
@@ -194,8 +204,8 @@ def undo_row(screen: Screen, scene: Scene, role: Role) -> tuple[Row, ...]:
 _CHANGES = frozenset(str(act) for act in Act) - {Act.COMMENT, Act.SAY_FIXED}
 
 
-def _acts(scene: Scene, role: Role) -> list[Act]:
-    return [act for act in allowed({role}, Status(scene.incident.status)) if act not in SPOKEN]
+def _acts(screen: Screen, scene: Scene, role: Role) -> list[Act]:
+    return [act for act in allowed({role}, scene.incident.matter, screen.now) if act not in SPOKEN]
 
 
 def _back(speech: Speech, incident_id: int) -> Row:

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.acts import OPEN, Status
+from bot.domain.acts import OPEN, REASONS, Act, Status
 from bot.domain.metrics import Metrics, score
 from bot.domain.words import N_
-from bot.views.content import Button, Content, Screen
-from bot.views.keyboard import Row, pairs
+from bot.views.content import Button, Content, Screen, shorten
+from bot.views.keyboard import STYLES, Row, pairs
 from bot.views.presses import Press, pack
 from bot.views.sentences import category_name, left, light, span, status_name
 from storage.tables import Incident
 
 PAGE = 8
+WHERE = 60
+"""Most of a place's name on a line of a list."""
+HELD_PAGE = 20
+"""Lines of a list that stands for a backlog: as many as a group may get cards in a minute."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,9 @@ def queue(screen: Screen, lines: Sequence[Line], total: int, page: int) -> Conte
     speech = screen.speech
     if not total:
         return Content(speech.say(N_("Nothing is open.")), silent=True)
-    last = (total - 1) // PAGE
-    head = speech.say(N_("<b>Open: {total}</b>"), total=total)
-    if last:
-        head += speech.say(N_(" · page {page} of {pages}"), page=page + 1, pages=last + 1)
-    turn = []
-    if page > 0:
-        turn.append(Button("‹", pack(Press("page", 0, "queue", str(page - 1)))))
-    if page < last:
-        turn.append(Button("›", pack(Press("page", 0, "queue", str(page + 1)))))
-    rows = (*_openers(lines), *((tuple(turn),) if turn else ()))
-    return Content("\n".join([head, *_told(screen, lines)]), rows, silent=True)
+    turn, pages = _turner(screen, "queue", page, (total - 1) // PAGE)
+    head = speech.say(N_("<b>Open: {total}</b>"), total=total) + pages
+    return Content("\n".join([head, *_told(screen, lines)]), (*_openers(lines), *turn), silent=True)
 
 
 def found(screen: Screen, lines: Sequence[Line], text: str) -> Content:
@@ -62,10 +58,67 @@ def mine(screen: Screen, lines: Sequence[Line]) -> Content:
     return Content("\n".join([head, *_told(screen, lines)]), tuple(_openers(lines)), silent=True)
 
 
-def waiting(screen: Screen, lines: Sequence[Line], total: int) -> Content:
-    """A unit's backlog as one message: more cards wait than may be sent in a minute."""
-    head = screen.speech.say(N_("<b>{total} new incidents.</b> Tap a number for its card."), total=total)
-    return Content("\n".join([head, *_told(screen, lines)]), tuple(_openers(lines)))
+HEADS = {
+    "card": N_("<b>{total} new incidents.</b> Tap a number for its card."),
+    "office": N_("<b>{total} incidents need you.</b> Tap a number for its card."),
+    "line": N_("{total} more incidents were reported here and are on their way. /my shows your own."),
+}
+
+
+def waiting(screen: Screen, lines: Sequence[Line], total: int, page: int = 0, kind: str = "card") -> Content:
+    """A chat's backlog as one message: more wait than may be sent in a minute. `lines` is a page of them.
+
+    A group is told how many; whose they are is not for everybody to read.
+    """
+    head = screen.speech.say(HEADS[kind], total=total)
+    if kind == "line":
+        return Content(head, silent=True)
+    turn, told = _turner(screen, "waiting", page, (total - 1) // HELD_PAGE)
+    return Content("\n".join([head + told, *_told(screen, lines)]), (*_openers(lines), *turn))
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What one person reported within an hour. `name` is empty where nobody knows any more."""
+
+    name: str
+    count: int
+    quota: int
+
+
+def beyond(screen: Screen, reported: Reported, lines: Sequence[Line], total: int, page: int, menu: str = "") -> Content:
+    """For the office: what somebody reported beyond the quota, to be looked at, let go or dismissed all at once."""
+    speech = screen.speech
+    head = speech.say(
+        N_("<b>{name}</b> has reported {count} matters within an hour. Those past {quota} wait for you: {total}."),
+        name=reported.name or speech.tell(N_("Somebody")),
+        count=reported.count,
+        quota=reported.quota,
+        total=total,
+    )
+    turn, told = _turner(screen, "quota", page, (total - 1) // PAGE)
+    if menu == Act.DISMISS:
+        reasons = REASONS[Act.DISMISS].items()
+        chosen = pairs(Button(speech.tell(text), pack(Press("all", 0, menu, key))) for key, text in reasons)
+        rows = (*chosen, (Button(speech.tell(N_("← Back")), pack(Press("all", 0, "back"))),))
+    else:
+        labels = {Act.DISPATCH: N_("Dispatch all"), Act.DISMISS: N_("Dismiss all")}
+        every = (
+            Button(speech.tell(text), pack(Press("all", 0, str(act))), style=STYLES.get(act, ""))
+            for act, text in labels.items()
+        )
+        rows = (*_openers(lines), *turn, tuple(every))
+    return Content("\n".join([head + told, *_told(screen, lines)]), rows)
+
+
+def _turner(screen: Screen, name: str, page: int, last: int) -> tuple[tuple[Row, ...], str]:
+    """The row that turns the pages of a list, and what its headline says of them; nothing for a single page."""
+    if not last:
+        return (), ""
+    turn = [("‹", page - 1)] if page > 0 else []
+    turn += [("›", page + 1)] if page < last else []
+    row = tuple(Button(sign, pack(Press("page", 0, name, str(to)))) for sign, to in turn)
+    return (row,), screen.speech.say(N_(" · page {page} of {pages}"), page=page + 1, pages=last + 1)
 
 
 @dataclass(frozen=True)
@@ -134,7 +187,7 @@ def _line(screen: Screen, line: Line) -> str:
     incident, speech = line.incident, screen.speech
     pieces = [f"{light(incident)} <b>{incident.number or '–'}</b> {category_name(speech, incident.category)}"]
     if line.place:
-        pieces.append(speech.say("{place}", place=line.place))
+        pieces.append(speech.say("{place}", place=shorten(line.place, WHERE)))
     if line.unit:
         pieces.append(speech.say("{name}", name=line.unit))
     if incident.status == Status.CLOSED and incident.filed_at and incident.closed_at:

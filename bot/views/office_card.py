@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bot.domain.acts import Act, Role, Status
 from bot.domain.words import N_
 from bot.views import keyboard
-from bot.views.content import Content, Gone, Screen, Shape
+from bot.views.content import CAPTION, Content, Gone, Screen, Shape, visible
 from bot.views.history import history_lines
 from bot.views.pieces import (
     answers_counted,
@@ -56,12 +56,12 @@ def office_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     lines += facts(screen, scene)
     if incident.number is not None:
         lines.append(status_line(screen, scene))
-    lines += history_lines(screen, scene) if menu == "history" else []
-    if incident.status in (Status.RESOLVED, Status.CLOSED):
-        lines.append(_answer_line(screen, scene))
-    lines.append(refusals(screen, scene))
-    last = last_remark(screen, scene)
-    lines.append(last)
+    answers = _answer_line(screen, scene) if incident.status in (Status.RESOLVED, Status.CLOSED) else ""
+    ending = [answers, refusals(screen, scene), last_remark(screen, scene)]
+    if menu == "history":
+        taken = sum(visible(each) + 1 for each in (*lines, *ending))
+        lines += history_lines(screen, scene, room=CAPTION - taken)
+    lines += ending
     pictures = pair_picture(scene) if incident.status in (Status.RESOLVED, Status.CLOSED) else first_picture(scene)
     rows = keyboard.office_rows(screen, scene, menu) if incident.need or _recent(screen, scene) else ()
     return Content("\n".join(filter(None, lines)), rows, pictures)

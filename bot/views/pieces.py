@@ -5,12 +5,14 @@ from datetime import datetime
 
 from bot.domain.acts import ANSWERS, Act, Status
 from bot.domain.words import N_
-from bot.views.content import Button, Screen, shorten
+from bot.views.content import SHOWN, Button, Screen, shorten
 from bot.views.sentences import category_name, clock_time, left, light, reason_name, role_name, span, status_name, where
 from storage.scenes import Scene
 
 WORDS = 300
 """Most of the reporter's words on a card; the whole stands in the history."""
+WHERE = 200
+"""Most of a place's name: with it and the words a card is no longer than a picture's caption may be."""
 
 
 def headline(screen: Screen, scene: Scene) -> str:
@@ -24,9 +26,11 @@ def facts(screen: Screen, scene: Scene) -> list[str]:
     speech, found = screen.speech, []
     place = where(speech, scene)
     if place:
-        found.append("📍 " + speech.say("{place}", place=place))
+        found.append("📍 " + speech.say("{place}", place=shorten(place, WHERE)))
     if scene.words:
         found.append("💬 " + speech.say("“{words}”", words=shorten(scene.words, WORDS)))
+    if scene.pictures > SHOWN:
+        found.append("📷 " + speech.say(N_("{count} pictures"), count=scene.pictures))
     if any(part.unreadable for part in scene.parts):
         found.append(speech.say(N_("A picture could not be read; the original is in the group.")))
     return found

@@ -7,7 +7,8 @@ from bot.domain.acts import Act
 
 @dataclass(frozen=True)
 class Press:
-    """`kind`: act, menu (choices on this card), open (a card of its own), page (of a list), bind (a chat)."""
+    """`kind`: act, menu (choices on this card), open (a card of its own), page (of a list), bind (a chat),
+    more (pictures), all (that wait in a list)."""
 
     kind: str
     incident: int = 0
@@ -15,7 +16,7 @@ class Press:
     choice: str = ""
 
 
-_LETTERS = {"act": "a", "menu": "m", "open": "o", "page": "p", "bind": "b"}
+_LETTERS = {"act": "a", "menu": "m", "open": "o", "page": "p", "bind": "b", "more": "n", "all": "w"}
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 
 

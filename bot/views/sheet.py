@@ -2,7 +2,7 @@
 
 from bot.domain.acts import Act
 from bot.views import keyboard
-from bot.views.content import Button, Content, Gone, Screen, Shape
+from bot.views.content import CAPTION, TEXT, Button, Content, Gone, Screen, Shape, visible
 from bot.views.history import history_lines
 from bot.views.pieces import (
     deadline_lines,
@@ -29,15 +29,18 @@ def sheet(screen: Screen, scene: Scene, post: Post) -> Shape:
     lines = [headline(screen, scene), *facts(screen, scene), *deadline_lines(screen, scene)]
     lines.append(status_line(screen, scene))
     lines.append(refusals(screen, scene))
-    lines += history_lines(screen, scene, hidden_from({"office": "secretary"}.get(role, role).split()), role in OUTSIDE)
+    hidden = hidden_from({"office": "secretary"}.get(role, role).split())
+    # Sent with a picture it has a caption's length for ever.
+    room = (CAPTION if post.form == "photo" else TEXT) - sum(visible(each) + 1 for each in lines)
+    lines += history_lines(screen, scene, hidden, role in OUTSIDE, room)
     rows: tuple[tuple[Button, ...], ...] = ()
     if role == "office":
-        rows = keyboard.office_rows(screen, scene, menu)
-        if keyboard.can_reopen(screen, scene):
-            rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.REOPEN),),)
+        rows = tuple(keyboard.reopen_row(screen, scene, Act.REOPEN)) or keyboard.office_rows(screen, scene, menu)
     elif role == "unit":
         rows = keyboard.unit_rows(screen, scene, menu)
-    elif keyboard.can_reopen(screen, scene) and role == "reporter":
-        rows = ((keyboard.act_button(screen.speech, scene.incident.ident, Act.ASK_REOPEN),),)
+    elif role == "reporter":
+        rows = tuple(keyboard.reopen_row(screen, scene, Act.ASK_REOPEN))
     pictures = pair_picture(scene) if scene.afters else first_picture(scene)
+    if role in ("office", "unit"):
+        rows += keyboard.picture_row(scene, int(post.args.get("pictures", 1)))
     return Content("\n".join(filter(None, lines)), map_row(screen, scene) + rows, pictures)

@@ -2,7 +2,7 @@
 
 from bot.domain.acts import WITH_UNIT, Role, Status
 from bot.views import keyboard
-from bot.views.content import Content, Gone, Screen, Shape
+from bot.views.content import SHOWN, Content, Gone, Screen, Shape
 from bot.views.pieces import (
     deadline_lines,
     facts,
@@ -35,13 +35,23 @@ def unit_card(screen: Screen, scene: Scene, post: Post) -> Shape:
     if last:
         lines.append(last)
     rows = map_row(screen, scene) + keyboard.unit_rows(screen, scene, str(post.args.get("menu", "")))
+    rows += keyboard.picture_row(scene, int(post.args.get("pictures", SHOWN)))
     return Content("\n".join(lines), rows, first_picture(scene))
 
 
 def album(screen: Screen, scene: Scene, post: Post) -> Shape:
-    """The rest of the pictures, behind their card."""
+    """The rest of the pictures, behind their card; of very many the first ten."""
     incident = scene.incident
-    rest = tuple(f"part:{part.id}" for part in scene.reports if part.role == "report" and not part.unreadable)[1:]
+    rest = tuple(f"part:{part.id}" for part in scene.reports if not part.unreadable)[1:SHOWN]
     if incident.cards != post.seq or incident.status not in WITH_UNIT:
         return Gone(headline(screen, scene))
     return Content("", (), rest, album=True, silent=True)
+
+
+def pictures(screen: Screen, scene: Scene, post: Post) -> Shape:
+    """Ten more pictures, for whoever asked; they leave a unit's chat together with its card."""
+    incident = scene.incident
+    left = incident.cards != post.args.get("cards") or incident.status not in WITH_UNIT
+    if post.args.get("role") == "unit" and left:
+        return Gone(headline(screen, scene))
+    return Content("", (), tuple(f"part:{part}" for part in post.args.get("parts", ())), album=True, silent=True)

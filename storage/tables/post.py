@@ -8,7 +8,6 @@ from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import Numbered, at_column, big_column, json_column
 
-
 _STRANDED = text("due_at IS NULL AND shown < wanted")
 _LEASED = text("lease IS NOT NULL")
 

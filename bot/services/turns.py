@@ -1,0 +1,72 @@
+"""Who may speak next: one queue for all chats under the limit that holds for all of them together.
+
+What is dangerous goes first, whatever chat it is for; reactions go last. Within a rank it is first come, first served.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import IntEnum
+from itertools import count
+
+from bot.domain.pace import Paces
+
+
+class Rank(IntEnum):
+    """How pressing a call is."""
+
+    URGENT = 0
+    ORDINARY = 1
+    LAST = 2
+
+
+class Turns:
+    """Lets calls through as `paces` allow, at most `at_once` of them on their way together."""
+
+    def __init__(self, paces: Paces, at_once: int) -> None:
+        self._paces, self._free = paces, at_once
+        self._queue: list[tuple[Rank, int, int | None, asyncio.Future[None]]] = []
+        self._order = count()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def turn(self, rank: Rank, chat_id: int | None, patience: float) -> AsyncIterator[bool]:
+        """Wait for a turn and hold it; the call is counted as it begins. `chat_id` None: it only counts among all.
+
+        False when none came within `patience` seconds: something more pressing may have come up in the chat.
+        """
+        mine = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (rank, next(self._order), chat_id, mine))
+        self._let_through()
+        try:
+            await asyncio.wait((mine,), timeout=patience)
+            # Cancelled first: nobody is let through who has turned away.
+            mine.cancel()
+            yield not mine.cancelled()
+        finally:
+            if not (mine.cancelled() or mine.cancel()):
+                self._free += 1
+            self._let_through()
+
+    def _let_through(self) -> None:
+        """Wake those whose turn it is. Nothing is awaited between the count and the call, or many chats would wait out
+        the same second and then speak together."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        while self._queue and self._free:
+            _, _, chat_id, turn = self._queue[0]
+            if turn.done():
+                heapq.heappop(self._queue)
+                continue
+            now = time.monotonic()
+            wait = self._paces.wait(chat_id, now)
+            if wait > 0:
+                self._alarm = asyncio.get_running_loop().call_later(wait, self._let_through)
+                return
+            heapq.heappop(self._queue)
+            self._paces.spend(chat_id, now)
+            self._free -= 1
+            turn.set_result(None)

@@ -1,0 +1,131 @@
+"""Strings that break programs, of our own making: what somebody may call themselves, write under a picture, or name
+a shop. Each stands under the reason why it is here; none is copied from a list of others'."""
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
+"""One sign to the eye, seven code points, eleven UTF-16 units."""
+ZALGO = "H\u0338\u0321\u032a\u0353" + "".join(chr(0x300 + n % 0x6F) for n in range(120)) + "e"
+
+NAUGHTY: dict[str, str] = {
+    # What HTML means something by.
+    "tags": "<b>bold</b> <i>never closed",
+    "closing": "</b></i></a></code></pre>",
+    "script": "<script>alert('x')</script>",
+    "attribute": "<a href=\"tg://user?id=500000001\">林书记</a>",
+    "quotes": "\"'`“”‘’«»",
+    "ampersands": "&amp;&lt;&gt;&#60;&#x3c;&nbsp;&bogus;&",
+    "angles": "< > << >> <<<>>> <! <!-- --> ]]>",
+    "half entity": "&lt",
+    "image": "<img src=x onerror=alert(1)>",
+    "spoiler": "<tg-spoiler>x</tg-spoiler><span class=\"tg-spoiler\">",
+    # Markdown, which is never asked for.
+    "markdown": "*b* _i_ `c` ~s~ ||h|| [林书记](tg://user?id=1) > q \\ \\_",
+    "heading": "# 1\n## 2\n---\n```py\nx\n```",
+    # Directions: what follows is shown the other way round.
+    "right to left": "\u202e\u0627\u0644\u0633\u0644\u0627\u0645 0042-6202-DS\u202c",
+    "isolates": "\u2066\u2067\u2068never popped",
+    "arabic": "مطعم الشاي، شارع ١٢",
+    "hebrew": "חנות הספרים",
+    "marks": "\u200e\u200f\u061cabc\u200e",
+    # What is there and cannot be seen.
+    "zero width": "张\u200b记\u200c面\u200d馆\ufeff\u2060\u180e",
+    "only unseen": "\u200b\u200c\u2060\ufeff\u200e",
+    "only joiners": "\u200d\u200d\u200d",
+    "only selectors": "\ufe0f\ufe0f",
+    "hangul filler": "\u3164\u115f\u1160\uffa0",
+    "braille blank": "\u2800\u2800",
+    "tags of a flag": "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "variation flood": "a" + "\ufe0f" * 500,
+    # Marks that pile up on one letter.
+    "zalgo": ZALGO,
+    "zalgo storm": "".join(f"{letter}" + "\u0489\u0334\u030d" * 40 for letter in "panic"),
+    # Emoji.
+    "family": FAMILY,
+    "families": FAMILY * 40,
+    "skin": "👋🏿👋🏻🏽🏾",
+    "flags": "🇨🇳🇨🇳🇨🇳🇨",
+    "keycaps": "1️⃣2️⃣#️⃣*️⃣",
+    "many emoji": "😀" * 2048,
+    "4096 emoji": "😀" * 4096,
+    # No character at all.
+    "lone high": "坏了\ud83d了",
+    "lone low": "\udc00坏了",
+    "lone pair the wrong way": "\udc00\ud83d",
+    "nul": "井盖\x00坏了",
+    "controls": "".join(chr(n) for n in range(32)) + "\x7f\x80\x85\x9f",
+    "noncharacters": "\ufffe\uffff\U0001fffe\U0010ffff",
+    "private use": "\ue000\uf8ff\U000f0000",
+    "replacement": "\ufffd\ufffd",
+    "backspaces": "SD-2026-0001\x08\x08\x08\x08",
+    # Length.
+    "one long word": "W" * 4096,
+    "long chinese": "井" * 4096,
+    "long with spaces": "a " * 2048,
+    "long of two units": "𝔸" * 2000,
+    # What databases and formats mean something by.
+    "sql": "Robert'); DROP TABLE incident;--",
+    "sql union": "' UNION SELECT number FROM incident --",
+    "like": "%_%_\\%",
+    "glob": "*?[a-z]",
+    "braces": "{number} {} {0} {who!r} {0.__class__} {{",
+    "percent": "%s %d %(number)s %n %",
+    "dollar": "${PATH} $(id) `id` #{1}",
+    "jinja": "{{ 7*7 }} {% raw %}",
+    "backslashes": "\\n\\t\\u0000\\x00\\",
+    "path": "../../../../etc/passwd",
+    "windows path": "C:\\aux\\con.txt\\..\\nul",
+    "url": "https://example.org/?a=1&b=2#c",
+    "javascript": "javascript:alert(1)",
+    "formula": "=1+1",
+    "formula of a shell": "@SUM(1+1)*cmd|' /C calc'!A0",
+    "csv": "a,b;c\t\"d\"\ne",
+    "json": '{"text": null, "chat_id": 1}',
+    "xml": '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>',
+    "null word": "null",
+    "none": "None",
+    "undefined": "undefined",
+    "true": "true",
+    "nan": "NaN",
+    # Numbers that are none, and none that are.
+    "minus": "-0",
+    "huge": "99999999999999999999999999",
+    "float": "1e309",
+    "full width digits": "SD-２０２６-０００１",
+    "arabic digits": "SD-٢٠٢٦-٠٠٠١",
+    "superscript": "²³¹",
+    "fraction": "½",
+    # White space.
+    "newlines": "\n\n\n\n\n",
+    "spaces": "   \t  ",
+    "strange spaces": "\u00a0\u2000\u2003\u3000\u205f",
+    "line separators": "one\u2028two\u2029three\x0bfour\x0cfive\x85six\rseven",
+    "ideographic space": "\u3000",
+    # The same to the eye.
+    "composed": "\u00e9\u00c5\u1e9b\u0323",
+    "decomposed": "e\u0301A\u030a\u017f\u0323\u0307",
+    "full width": "ＳＤ－２０２６－０００１　ｗａｔｅｒ",
+    "ligatures": "ﬁﬂﬀ㎏㏒℡㊣",
+    "look-alike": "ЅD-2026-0001",
+    "kelvin": "\u212a\u0130\u0131ß",
+    # What our own screens say.
+    "number": "SD-2026-0001",
+    "other number": "DH-2026-0001",
+    "card line": "井盖坏了\n状态:已结案 · 水务公司\n⏱ 修复 00:00",
+    "card": "🔴 SD-2026-0002 上水井盖破损\n📍 关帝庙商圈\n状态:已派遣 · 供电所",
+    "status in english": "broken\nStatus: Closed · took 1 min\n🟢 SD-2026-0003 water cover",
+    "closing quote": "坏了”\n状态:已结案\n💬 “",
+    "history line": "x\n15:40 林书记 已确认结案",
+    "history line in english": "x\n15:40 Lin confirmed it",
+    "list line": "x\n1. 🔴 SD-2026-0001 上水井盖破损 · 水务公司",
+    "separators": "a · b · c",
+    "punctuation": ",。!?;:、()【】《》「」…—~·",
+    "command": "/bind@alliance_relay_bot",
+    "command in a caption": "/report",
+    "mention": "@everyone @alliance_relay_bot",
+    "hashtag": "#SD20260001 $USD",
+    "ellipsis": "…",
+    "bare dot": "·",
+    "empty quote": "“”",
+}
+"""Why it is here → the string."""
+
+EVERY = tuple(NAUGHTY.values())
