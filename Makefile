@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: setup setup-dev run test check audit bench clean
+.PHONY: setup setup-dev run test burst check audit bench mutants clean
 
 setup: $(VENV)/.installed
 
@@ -28,6 +28,10 @@ run: setup
 test: setup-dev
 	@$(PY) -m pytest -n 2
 
+# A thousand photos a minute, from one person and from twenty, in every shape: about fifteen minutes.
+burst: setup-dev
+	@BURST=1 $(PY) -m pytest tests/test_bursts.py -s
+
 check: setup-dev
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -37,5 +41,11 @@ check: setup-dev
 audit: setup-dev
 	@$(PY) .ci/audit.py
 
+# Changes the rules in every small way and counts what the tests notice; what they do not is in tests/mutants.md.
+mutants: setup-dev
+	@rm -rf mutants && mkdir mutants
+	@nice -n 19 $(VENV)/bin/mutmut run --max-children 2 > mutants/run.log 2>&1 || { tail -n 40 mutants/run.log; exit 1; }
+	@$(PY) -m tests.mutants
+
 clean:
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache mutants

@@ -3,13 +3,15 @@
 import argparse
 import asyncio
 import io
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bot.settings import Settings, SettingsError, load
+from bot.settings import Settings, SettingsError, load, secret_values
 
 OK, WRONG, MISUSED = 0, 1, 2
 
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         return OK
     except Exception as error:
         if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
-            raise
+            return _fail(traceback.format_exc())
         name = type(error).__name__
         return _fail(_told(error) if name in _PLAIN else f"{name}: {_told(error)} (LOG_LEVEL=DEBUG shows more)")
 
@@ -43,7 +45,9 @@ def _told(error: BaseException) -> str:
 
 
 def _fail(text: str) -> int:
-    print(text, file=sys.stderr)
+    from bot.logs import redacted
+
+    print(redacted(text), file=sys.stderr)
     return WRONG
 
 
@@ -90,7 +94,10 @@ def _settings(options: argparse.Namespace) -> Settings:
     from bot import logs
 
     settings = load(options.config)
+    logs.hide(*secret_values(settings))
     logs.set_up(settings.log_level, settings.log_format)
+    # What Python itself has to say goes the same way.
+    logging.captureWarnings(True)
     return settings
 
 
@@ -103,7 +110,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    from bot.logs import redacted
+
+    print(redacted(text), flush=True)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -64,6 +64,8 @@ WORTH_TELLING = 60.0
 """Seconds the database must have been away for the operators to be told afterwards."""
 CALL = 30
 """Seconds after which a call that hangs is given up; whether it was carried out nobody knows then."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds between the questions at the start whether Telegram is there."""
 SILENT = 120.0
 """Seconds without an answered poll after which the relay does not call itself ready."""
 
@@ -182,7 +184,7 @@ class App:
 
     async def _greet(self, bot: Bot) -> User:
         """Ask who we are, patiently: a network that is away at the start comes back."""
-        pauses = chain((1.0, 2.0, 4.0, 8.0, 16.0), repeat(30.0))
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
         while True:
             try:
                 # Kept by the bot: or the first command that names it would ask again, and fail where that fails.

@@ -1,20 +1,53 @@
 """Logs with stable keys, as text or JSON; a secret never gets in, wherever it was said."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 import structlog
 
-TOKEN = re.compile(r"\d{6,}:[\w-]{20,}")
+TOKEN = re.compile(r"\d{6,}(?::|%3A)[\w-]{20,}", re.IGNORECASE)
 """What a bot token looks like; some libraries put it into the text of an exception."""
+USER = re.compile(r"(?<=://)[^/\s@\"']+@")
+"""Who somebody is to a server, with the password, as an address has it."""
+SHORTEST = 8
+"""Of a secret that is looked for everywhere: a shorter one may be a word like any other."""
+_hidden: list[re.Pattern[str]] = []
+
+
+def hide(*secrets: str) -> None:
+    """Say none of these from now on, in place of those named before: tokens, keys, addresses with a password."""
+    wanted: set[str] = set()
+    for secret in filter(None, secrets):
+        number, colon, half = secret.partition(":")
+        if "://" in secret:
+            wanted.add(unquote(urlsplit(secret).password or ""))
+        elif colon and number.isdigit():
+            # Whatever was cut off it: its beginning is known.
+            wanted |= {half, rf"\b{number}(?::|%3[Aa])[\w%-]+"}
+        else:
+            wanted.add(secret)
+    known = [each if each.startswith(r"\b") else _anyhow(each) for each in wanted if len(each) >= SHORTEST]
+    _hidden[:] = [re.compile("|".join(sorted(known, key=len, reverse=True)))] if known else []
+
+
+def _anyhow(secret: str) -> str:
+    """A pattern for a secret as it is, as an address writes it, as JSON and as Python do."""
+    return "|".join(
+        re.escape(each) for each in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    )
 
 
 def redacted(text: str) -> str:
-    """`text` without any bot token."""
-    return TOKEN.sub("<token>", text)
+    """`text` without any bot token, any password of an address, or what `hide` was told."""
+    text = TOKEN.sub("<token>", USER.sub("***@", text))
+    for pattern in _hidden:
+        text = pattern.sub("<secret>", text)
+    return text
 
 
 def _redact(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

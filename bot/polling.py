@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 WAIT = 25
 """Seconds Telegram holds a poll open."""
+GRACE = 10
+"""Seconds beyond that for its answer to arrive."""
 BATCH = 100
 AT_ONCE = 32
 TRIES = 2
@@ -138,7 +140,7 @@ class Intake:
     async def _feed(self, raw: Any) -> None:
         if number_of(raw) is None:
             raise NoUpdate
-        if not self._kinds & raw.keys():
+        if not any(raw.get(kind) is not None for kind in self._kinds):
             # What nobody here asked for: left over from another program's polls, or a kind newer than this version.
             return
         update = update_of(raw, self._bot)
@@ -367,7 +369,7 @@ class Polling:
         """One poll; none when it is to stop meanwhile."""
         wait = WAIT if self._rival_at is None else ALONE
         asked = RawUpdates(offset=self._offset, allowed_updates=self._kinds, timeout=wait)
-        poll = asyncio.ensure_future(self._bot(asked, request_timeout=wait + 10))
+        poll = asyncio.ensure_future(self._bot(asked, request_timeout=wait + GRACE))
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({poll, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -386,9 +388,13 @@ class Polling:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _say(self, trouble: str) -> None:
-        if trouble != self.trouble and self._rival_at is None:
+        if self._rival_at is not None:
+            return
+        if not self.trouble:
             log.warning("polling_paused", told=trouble)
-            self.trouble = trouble
+        elif trouble != self.trouble:
+            log.debug("polling_still_paused", told=trouble)
+        self.trouble = trouble
 
 
 def _now() -> float:

@@ -227,6 +227,12 @@ def load(config: Path | None) -> Settings:
     return settings
 
 
+def secret_values(settings: Settings) -> tuple[str, ...]:
+    """What must be said nowhere."""
+    found = (getattr(settings, key.lower()) for key in sorted(SECRETS))
+    return tuple(each.get_secret_value() for each in found if each is not None)
+
+
 def secret_key(settings: Settings) -> str:
     """The key that signs links: SECRET_KEY, or one made once and kept in DATA_DIR for its owner alone."""
     if given := settings.secret_key.get_secret_value():

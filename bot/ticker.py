@@ -109,24 +109,32 @@ class Ticker:
             if self._next is None or self._next > now:
                 return
             due = await self._store.read(lambda session, now=now: due_timers(session, now, GROUP))  # type: ignore[misc]
+            if not due:
+                # An act has cleared it since it was looked up.
+                self._known = False
+                continue
             fresh = [each for each in due if each not in done]
             if not fresh:
                 # What is still due after it was done waits for the next tick, lest a mistake spin at full speed.
                 log.error("timer_still_due", timers=due[:5])
                 return
-            done.update(fresh)
-            await asyncio.gather(*(self._fire(incident_id, kind, now) for incident_id, kind in fresh))
+            fired = await asyncio.gather(*(self._fire(incident_id, kind, now) for incident_id, kind in fresh))
+            # One that was moved before its turn came may well be due again.
+            done.update(each for each, mine in zip(fresh, fired, strict=True) if mine)
             self._known = False
 
-    async def _fire(self, incident_id: int, kind: str, now: datetime) -> None:
-        """One incident's moment; when it fails, this one pauses and the others go on."""
+    async def _fire(self, incident_id: int, kind: str, now: datetime) -> bool:
+        """One incident's moment; when it fails, this one pauses and the others go on. False: it was moved meanwhile."""
         try:
-            await self._store.write(lambda session: fire(Desk(session, self._ground, now, "clock"), incident_id, kind))
+            return await self._store.write(
+                lambda session: fire(Desk(session, self._ground, now, "clock"), incident_id, kind)
+            )
         except StorageAway:
             raise
         except Exception:
             log.exception("timer_failed", incident=incident_id, kind=kind)
             await self._store.write(lambda session: _put_off(session, incident_id, kind, now))
+            return True
 
     async def tidy(self) -> None:
         """Let go of what has been kept long enough, and of the ids of updates that cannot be delivered again."""

@@ -8,7 +8,7 @@ from sqlalchemy import and_, func, update
 from sqlmodel import Session, col, select
 
 from bot.domain.acts import OPEN
-from storage.posts import changed, sooner
+from storage.posts import changed, refresh
 from storage.store import stir
 from storage.tables import Incident, Post
 
@@ -95,11 +95,4 @@ def review_held(session: Session, incident: Incident, now: datetime) -> None:
 
 def refresh_lists(session: Session, chat_id: int, now: datetime, within: timedelta = OFTEN) -> None:
     """Have the chat's lists looked at again, soon: each look may be one of the few messages of this minute."""
-    session.flush()
-    session.execute(
-        update(Post)
-        .where(col(Post.chat_id) == chat_id, col(Post.kind) == "waiting", col(Post.state) == "shown")
-        .values(wanted=Post.wanted + 1, due_at=sooner(now + within))
-        .execution_options(synchronize_session=False)
-    )
-    stir(session, "posts")
+    refresh(session, and_(col(Post.chat_id) == chat_id, col(Post.kind) == "waiting"), now + within)

@@ -27,7 +27,7 @@ def examine(path: Path, patience: float = PATIENCE) -> tuple[str, str]:
     """What is wrong with the database file and what to do; both empty when nothing was found within `patience`."""
     log = path.with_name(f"{path.name}-wal")
     if not path.exists():
-        for left, told in ((log, "which belongs to it"), (rescued(path), "a copy of it")):
+        for left, told in ((rescued(path), "a copy of it"), (log, "which belongs to it")):
             if left.exists() and left.stat().st_size:
                 return f"it is not there, but {left.name}, {told}, is", "put it back, or restore a backup with"
         return "", ""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, and_, case, delete, func, literal, or_, true, update
+from sqlalchemy import ColumnElement, Update, and_, case, delete, func, literal, or_, true, update
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
@@ -97,12 +97,18 @@ def return_post(session: Session, post_id: int, now: datetime) -> None:
 
 
 def refresh_post(session: Session, post_id: int, at: datetime) -> None:
-    """Have one post that is shown looked at again, at the moment `at` or sooner."""
+    """Have one post looked at again, at the moment `at` or sooner."""
+    refresh(session, col(Post.id) == post_id, at)
+
+
+def refresh(session: Session, which: ColumnElement[bool], at: datetime) -> None:
+    """Have posts looked at again, at the moment `at` or sooner. One that is on its way just now is behind as soon as it
+    has arrived, and is looked at then."""
     session.flush()
     session.execute(
         update(Post)
-        .where(col(Post.id) == post_id, col(Post.state) == "shown")
-        .values(wanted=Post.wanted + 1, due_at=sooner(at))
+        .where(which, col(Post.state).not_in(STILL))
+        .values(wanted=Post.wanted + 1, due_at=case((col(Post.state) == "shown", sooner(at)), else_=Post.due_at))
         .execution_options(synchronize_session=False)
     )
     stir(session, "posts")
@@ -288,6 +294,17 @@ def hold_chat(session: Session, chat_id: int, until: datetime) -> None:
         .values(due_at=until)
         .execution_options(synchronize_session=False)
     )
+
+
+def hasten(session: Session, chat_id: int, now: datetime) -> None:
+    """Something has gone through to the chat again: what waits there for another try need not wait."""
+    session.execute(
+        update(Post)
+        .where(col(Post.chat_id) == chat_id, col(Post.attempts) > 0, col(Post.due_at) > now)
+        .values(due_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    stir(session, "posts")
 
 
 def revive(session: Session, chat_id: int, now: datetime) -> int:

@@ -183,9 +183,8 @@ class SqliteStore:
                         done.append((waiting, None, error))
                 wrote = _changes(connection) - before
         except Exception as error:
-            away = sqlite_trouble(error) or StorageAway(f"{type(error).__name__}: {error}")
+            away = _away(error)
             self.health.fell(away)
-            away.__cause__ = error
             done = [(waiting, None, away) for waiting in group]
             topics, wrote = frozenset(), 0
         if wrote:
@@ -211,23 +210,22 @@ class SqliteStore:
                 if away is None or not _is_busy(error) or self._closing or time.monotonic() >= end:
                     raise
                 self.health.fell(away)
-        try:
-            self._look_for_ghosts(connection)
-        except StorageAway:
-            transaction.rollback()
-            raise
-        return transaction
+        if (ghost := self._ghost(connection)) is None:
+            return transaction
+        # Before the copy is made: nobody can copy what is being written.
+        transaction.rollback()
+        raise StorageAway(f"{ghost}{self._rescue(connection) if _identity(self._path) != self._file else ''}")
 
-    def _look_for_ghosts(self, connection: Connection) -> None:
-        """Files that are deleted or replaced go on being written to, and are gone with the process. Raises
-        StorageAway."""
-        log = _identity(self._path.with_name(self._path.name + "-wal"))
+    def _ghost(self, connection: Connection) -> str | None:
+        """Files that are deleted or replaced go on being written to, and are gone with the process; None for none."""
+        log = _identity(self._path.with_name(f"{self._path.name}-wal"))
         known = connection.info.setdefault("log", log)
         if _identity(self._path) != self._file:
-            raise StorageAway(f"{self._path} was deleted or replaced while the relay ran{self._rescue(connection)}")
+            return f"{self._path} was deleted or replaced while the relay ran"
         if log != known:
             # What is in the log goes into the database itself when the last connection closes.
-            raise StorageAway(f"{self._path}-wal was deleted while the relay ran: start the relay again")
+            return f"{self._path}-wal was deleted while the relay ran: start the relay again"
+        return None
 
     def _rescue(self, connection: Connection) -> str:
         """Copy what the deleted database held to a file of another name, once; returns where it is."""
@@ -242,6 +240,14 @@ class SqliteStore:
         if not self._rescued:
             return f": move {target.name} away, which is in the place where what it held would be saved"
         return f": stop the relay and give {target.name}, a copy of it, that name; or restore a backup"
+
+
+def _away(error: Exception) -> StorageAway:
+    if isinstance(error, StorageAway):
+        return error
+    away = sqlite_trouble(error) or StorageAway(f"{type(error).__name__}: {error}")
+    away.__cause__ = error
+    return away
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ CALL = 3 * PATIENCE / 20
 """Seconds after which the relay gives up a call, here."""
 
 
-LOOKS = 0.15
+LOOKS = 0.25
 """Seconds between two looks at a chat."""
 
 
@@ -45,6 +45,10 @@ class House:
     group: int
     unit: int
     person: int
+
+    @property
+    def unit_name(self) -> str:
+        return f"Unit {self.name}"
 
     @property
     def chats(self) -> tuple[int, ...]:
@@ -73,6 +77,10 @@ class Street(Town):
     async def report(self, house: House, text: str = COVER, **fields: Any) -> dict[str, Any]:
         """Somebody posts a photo in the house's group; the (first) message."""
         return (await self.photo(house.person, house.group, f"{text} {house.name}".strip(), **fields))[0]
+
+    async def another(self, house: House) -> dict[str, Any]:
+        """Somebody else posts a photo in the same group: a matter of its own."""
+        return (await self.photo(SECRETARY, house.group, f"又一个{COVER} {house.name}"))[0]
 
     async def card(self, house: House, wanted: str = "") -> dict[str, Any]:
         """The unit's card, once it says this."""
@@ -121,6 +129,11 @@ class Street(Town):
             await self.until(nothing, "rest", within)
         except AssertionError:
             raise AssertionError(f"still owed: {self.rows(owed)}") from None
+
+    def doubled(self, house: House) -> int:
+        """How many messages may stand twice in the house's chats, by the relay's own count."""
+        ids = ",".join(str(each) for each in house.chats)
+        return int(self.rows(f"select coalesce(sum(doubled), 0) from post where chat_id in ({ids})")[0][0])
 
     async def faults(self, chat: int | None = None, method: str | None = None) -> int:
         """How many failures are still to come."""

@@ -105,7 +105,7 @@ async def stages(here: Town) -> list[dict[str, Any]]:
     found.append(await here.sees(GUANDI, "What is it?", person=LI))
     await here.wind(301)
     found.append(await here.sees(OFFICE, "Nobody has said"))
-    await here.photo(WANG, NANSHI, "垃圾成堆")
+    await here.photo(MARIA, GUANDI, "垃圾成堆")
     card = await here.sees(URBAN, "SD-2026-0004")
     await here.press(URBAN_MAN, URBAN, card, "Not ours")
     card = await here.sees(URBAN, lambda each: "Private ground" in labels(each))
@@ -126,7 +126,7 @@ NOBODIES = {
     "another community's unit": (WEST_MAN, HEXI_UNIT),
     "another community's merchant": (WEST_SHOP, HEXI),
     "the street": (ZHOU, STREET),
-    "a merchant alone with the bot": (MARIA, MARIA),
+    "a merchant alone with the bot": (WANG, WANG),
 }
 
 
@@ -140,7 +140,7 @@ async def test_nobodys_press_changes_a_row_or_tells_anything(tmp_path: Path) -> 
         for user_id, chat_id in NOBODIES.values():
             if chat_id < 0:
                 await here.say(user_id, chat_id, "/help")
-        await here.say(MARIA, MARIA, "/help")
+        await here.say(WANG, WANG, "/help")
         await here.settled()
         before, wrong = kept(here), []
         for name, (user_id, chat_id) in NOBODIES.items():
@@ -169,7 +169,12 @@ REFUSALS = {
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    return {table: (before[table], after[table]) for table in before if before[table] != after[table]}
+    """Table → rows that were not there before or are gone."""
+    return {
+        table: [row for row in (*before[table], *after[table]) if (row in before[table]) != (row in after[table])]
+        for table in before
+        if before[table] != after[table]
+    }
 
 
 @pytest.mark.once
@@ -218,9 +223,10 @@ async def test_odd_data_gets_one_line_and_does_nothing(tmp_path: Path) -> None:
         await here.photo(ZHANG, GUANDI, COVER)
         card = await here.sees(WATER, "SD-2026-0001")
         await here.settled()
-        legal = {"a:1:return:because", "m:1::", "m:1:return:", "a:1:dispatch:-1", "o:1::", "a:1:undo:"}
+        # What anybody in that chat may press: it opens a menu or a card, and one of them accepts.
+        legal = ("a:1:return:", "m:1::", "m:1:return:", "o:1::", "a:1:accept:")
         before = kept(here)
-        sent = [data for data in ODD_DATA if data not in legal and "\ud800" not in data]
+        sent = [data for data in ODD_DATA if not data.startswith(legal) and "\ud800" not in data]
         told = await asyncio.gather(*(forge(here, POWER_MAN, WATER, card["message_id"], data) for data in sent))
         assert {data for data, line in zip(sent, told, strict=True) if not 0 < len(line) <= 200} == set()
         await here.settled()
@@ -289,7 +295,8 @@ async def test_buttons_of_yesterday_do_nothing(tmp_path: Path) -> None:
         before = kept(here)
         for user_id, chat_id, message in ((POWER_MAN, POWER, fresh), (LIN, OFFICE, office), (LIN, OFFICE, sheet)):
             for data in {*buttons(message), "a:1:confirm:", "a:1:send_back:half", "a:1:resolve:", "a:1:undo:"}:
-                if data.startswith("m:1:history"):
+                if data.startswith(("m:1:history", "m:1:more", "m:1::")):
+                    # A card may be leafed through when all is over.
                     continue
                 line = await forge(here, user_id, chat_id, message["message_id"], data)
                 assert line in REFUSALS or line.startswith(("A little late", "Too late")), (data, line)

@@ -104,6 +104,7 @@ def test_keys_left_out_take_the_defaults_that_the_design_shows(tmp_path: Path) -
     assert (community.gather, community.language, community.parent) == (Duration.parse("15s"), "", "")
     assert (community.quiet_hours, community.working_hours) == ("21:30-07:00", "08:30-11:30,13:30-17:30")
     assert (community.office_chat, community.secretaries, community.fallback_unit) == (None, (), "")
+    assert community.quota == 20
     (unit,) = community.units
     assert (unit.chat, unit.contact, unit.members) == (None, "", ())
     assert (unit.categories, unit.districts) == ((), ("*",))
@@ -168,6 +169,10 @@ BAD = [
     (6, 'gather = "15"', 6, "'15' is not a duration"),
     (6, 'gather = "4wh"', 6, '"gather" cannot be "4wh": write 1s to 60m'),
     (6, 'gather = "61m"', 6, '"gather" cannot be "61m": write 1s to 60m'),
+    (6, "quota = -1", 6, '"quota" in [[community]] cannot be -1: write 0 (none) to 1000'),
+    (6, "quota = 1001", 6, '"quota" in [[community]] cannot be 1001: write 0 (none) to 1000'),
+    (6, 'quota = "20"', 6, '"quota" in [[community]] must be a whole number, not text in quotes'),
+    (6, "quota = true", 6, '"quota" in [[community]] must be a whole number, not true or false'),
     (6, 'quiet_hours = "late"', 6, "'late'"),
     (6, 'working_hours = "08:30-25:00"', 6, "is not a span"),
     (7, 'fallback_unit = "watre"', 7, 'there is no unit "watre" in "north": did you mean "water"?'),

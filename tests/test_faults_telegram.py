@@ -30,7 +30,7 @@ from tests.street import (
 )
 from tests.town import labels, words
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.once]
 
 SHOP_READS = re.compile(
     r"SD-\d{4}-\d{4} .+|Got it\. What is it\?.*|Not a report, then\..*|Your reports.*|You have no reports.*", re.DOTALL

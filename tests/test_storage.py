@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 from sqlmodel import Session, SQLModel, select
 
+import storage.store as storing
 import storage.tables as tables
 from bot.alliance import read
 from bot.clock import Clock
@@ -29,6 +30,36 @@ async def test_every_migration_goes_up_down_and_up_again(tmp_path: Path) -> None
     await store.write(_note("kept"))
     await store.close()
     assert head()
+
+
+async def test_what_the_first_version_has_stored_goes_up_and_down_with_its_tables(tmp_path: Path) -> None:
+    """A report with its picture: others refer to its row, so no table may be copied over on the way."""
+    path = tmp_path / "relay.sqlite"
+    await migrate("", path, "0001")
+    columns = ", ".join(
+        ("key", "name", "prefix", "parent", "dispatch", "intake", "gather", "proof", "quiet_hours", "working_hours")
+    )
+    with sqlite_engine(path, writing=True).begin() as connection:
+        connection.exec_driver_sql(
+            f"insert into community (id, {columns}, fallback_unit, language, active)"
+            " values (1, 'sd', 'SD', 'SD', '', 'auto', 'ask', 15, 'required', '', '', '', '', 1)"
+        )
+        connection.exec_driver_sql(
+            "insert into incident (id, community_id, status, category, likely, refused_by, chat_id, message_id,"
+            " author_id, place, shop, address, created_at, gather_until, dispatches, cards, rework, reopened,"
+            " breached, need, needs, explicit, prompted, version)"
+            " values (7, 1, 'draft', '', '[]', '[]', -5, 1, 2, '', '', '', 1, 1, 0, 0, 0, 0, 0, '', 0, 0, 0, 1)"
+        )
+        connection.exec_driver_sql(
+            "insert into part (incident_id, chat_id, message_id, user_id, role, media_group_id, file_id,"
+            " file_unique_id, media, unreadable, text, at)"
+            " values (7, -5, 1, 2, 'report', '', 'f', 'u', 'photo', 0, '', 1)"
+        )
+    await migrate("", path)
+    with sqlite_engine(path, writing=False).connect() as connection:
+        assert connection.exec_driver_sql("select quota from community").fetchall() == [(20,)]
+        assert connection.exec_driver_sql("select id, beyond from incident").fetchall() == [(7, 0)]
+    await migrate("", path, "base")
 
 
 async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
@@ -80,7 +111,8 @@ async def test_a_commit_tells_who_waits_and_a_failed_job_tells_nobody(tmp_path: 
 
 
 @pytest.mark.once
-async def test_a_locked_database_is_away_and_comes_back(tmp_path: Path) -> None:
+async def test_a_locked_database_is_away_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "LOCKED", 0.2)
     store = await opened(tmp_path)
     await store.write(lambda session: session.connection().exec_driver_sql("PRAGMA busy_timeout=50") and None)
     other = sqlite_engine(file(tmp_path), writing=True)

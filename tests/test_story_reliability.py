@@ -199,7 +199,8 @@ async def test_a_card_that_somebody_deleted_comes_back_with_the_next_change(tmp_
         await here.photo(ZHANG, GUANDI, COVER)
         card = await here.sees(WATER, "SD-2026-0001")
         await here.settled()
-        await here.post("fault", chat=WATER, kind="400:Bad Request: message to edit not found", times=1)
+        fault = "400:Bad Request: message to edit not found"
+        await here.post("fault", chat=WATER, method="editMessageCaption", kind=fault, times=1)
         await here.press(WATER_MAN, WATER, card, "Accept")
         again = await here.sees(
             WATER, lambda each: "In hand" in words(each) and each["message_id"] != card["message_id"]
@@ -240,10 +241,10 @@ async def test_the_limits_are_obeyed_and_a_backlog_becomes_a_list(tmp_path: Path
 async def test_the_token_is_in_no_log_whatever_fails(tmp_path: Path) -> None:
     async with outside(tmp_path) as (here, process):
         await process.start()
-        await here.post("fault", kind="500", times=3)
+        await here.post("fault", kind="500", times=1)
         await here.post("fault", method="file", kind="500", times=1)
         await here.photo(ZHANG, GUANDI, COVER, as_file=True)
-        await here.sees(WATER, "SD-2026-0001", within=20)
+        await here.sees(WATER, "SD-2026-0001")
         await process.kill(signal.SIGTERM)
         assert "alliance-relay is running" in process.log
         assert TOKEN not in process.log and TOKEN.split(":")[1] not in process.log

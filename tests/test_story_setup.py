@@ -209,6 +209,7 @@ async def test_a_move_that_is_found_out_by_sending_loses_nothing_and_doubles_not
         await t.settled()
         card = await t.sees(new, says("-0001", button="Accept"))
         assert len(await t.standing(new, "-0001")) == 2, "the card and its reminder"
+        assert set(await offered(t, new)) == {"open", "find", "i", "stats"}
         assert await t.press(WATER_MAN, new, card, "Accept") == "Done: Accept."
         await t.gone(new, "left to accept it.")
 

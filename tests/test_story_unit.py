@@ -25,6 +25,7 @@ from tests.town import (
     WATER_MAN,
     ZHANG,
     labels,
+    patient,
     words,
 )
 from tests.walks import COVER, data_of, says, walk
@@ -43,7 +44,7 @@ def unit_buttons(status: Status) -> set[str]:
 
 
 async def test_the_card_says_what_where_and_until_when_and_not_who(tmp_path: Path) -> None:
-    async with walk(tmp_path) as t:
+    async with walk(tmp_path, patient) as t:
         then = await t.workday("09:00")
         await t.say(ZHANG, GUANDI, "/shop 张记面馆, 关帝路12号")
         await t.sees(GUANDI, "张记面馆", person=ZHANG)

@@ -48,13 +48,14 @@ def main() -> int:
 def _limit() -> None:
     """Whatever a file makes of the decoder: so much memory, so much time, so much said, and no more."""
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    for kind, most in (
-        (resource.RLIMIT_AS, taken + MEMORY),
-        (resource.RLIMIT_CPU, SECONDS),
-        (resource.RLIMIT_FSIZE, LARGEST),
-        (resource.RLIMIT_CORE, 0),
+    for kind, most, last in (
+        (resource.RLIMIT_AS, taken + MEMORY, taken + MEMORY),
+        # A second between the two: so it ends by a signal that says why.
+        (resource.RLIMIT_CPU, SECONDS, SECONDS + 1),
+        (resource.RLIMIT_FSIZE, LARGEST, LARGEST),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
-        resource.setrlimit(kind, (most, most))
+        resource.setrlimit(kind, (most, last))
 
 
 def _answer(target: BinaryIO, header: dict[str, object], body: bytes) -> None:

@@ -18,14 +18,22 @@ class Pace:
     def __init__(self, windows: Sequence[tuple[int, float]]) -> None:
         self._windows = [(most, seconds, deque[float](maxlen=most)) for most, seconds in windows]
         self._blocked = 0.0
+        self._reserved = 0
 
     def wait(self, now: float) -> float:
         """Seconds until the next call is allowed; 0 when it is allowed now."""
         longest = self._blocked - now
         for most, seconds, calls in self._windows:
-            if len(calls) == most:
-                longest = max(longest, calls[0] + seconds + SLACK - now)
+            room = most - self._reserved
+            if room <= 0:
+                longest = max(longest, SLACK)
+            elif len(calls) >= room:
+                longest = max(longest, calls[-room] + seconds + SLACK - now)
         return max(longest, 0.0)
+
+    def reserve(self, more: int = 1) -> None:
+        """A call is promised its place (or, with -1, gives it up): until it is made, no other takes it."""
+        self._reserved += more
 
     def spend(self, now: float) -> None:
         for _, _, calls in self._windows:
@@ -56,6 +64,11 @@ class Paces:
         """`chat_id` None: a call that only counts among all (a reaction)."""
         own = self.chat(chat_id).wait(now) if chat_id is not None else 0.0
         return max(own, self._all.wait(now))
+
+    def reserve(self, chat_id: int | None, more: int = 1) -> None:
+        self._all.reserve(more)
+        if chat_id is not None:
+            self.chat(chat_id).reserve(more)
 
     def spend(self, chat_id: int | None, now: float) -> None:
         self._all.spend(now)

@@ -205,6 +205,8 @@ class Delivery:
             if mine:
                 if prepared.sends:
                     await self._set_out(prepared)
+                # Counted here: a slow commit before it must not carry the call into another second.
+                mine.begin()
                 began = time.monotonic()
                 outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
                 hangs = time.monotonic() - began > HANGS

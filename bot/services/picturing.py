@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 Download = Callable[[str, BinaryIO], Awaitable[None]]
 """(file id, where to write it); raises on failure. To a file, not to memory: it may have 20 MB, and ten may come."""
 WORK = Path(channels.__file__).with_name("picture_work.py")
+JPEG = b"\xff\xd8\xff"
 SECONDS = 20
 """Until a decoder that does not end is ended; of the processor it gets fewer (`bot.channels.picture_work`)."""
 GIVEN_UP = 4
@@ -202,12 +204,15 @@ async def opened(work: str, files: Sequence[BinaryIO]) -> tuple[list[float] | No
                 await child.wait()
         result.seek(0)
         header, _, picture = result.read().partition(b"\n")
+    if child.returncode == -signal.SIGXCPU:
+        raise Unreadable("it took too long to open")
     if child.returncode < 0:
         raise Ended(f"the decoder ended with {child.returncode}")
     told = _header(header)
-    if child.returncode != 0 or not picture:
+    # What it says is believed as far as it is what we asked for: it has read a stranger's file.
+    if child.returncode != 0 or "place" not in told or not picture.startswith(JPEG):
         raise Unreadable(str(told.get("error", "it cannot be opened"))[:60])
-    return told.get("place"), picture
+    return _place(told["place"]), picture
 
 
 def _header(line: bytes) -> dict[str, Any]:
@@ -216,6 +221,13 @@ def _header(line: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _place(told: Any) -> list[float] | None:
+    """[latitude, longitude] in degrees, or None for anything else."""
+    if not isinstance(told, list) or len(told) != 2 or not all(isinstance(each, float) for each in told):
+        return None
+    return told if abs(told[0]) <= 90 and abs(told[1]) <= 180 else None
 
 
 def _keep(session: Session, key: str, file_id: str) -> None:

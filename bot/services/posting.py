@@ -29,7 +29,7 @@ from storage.posts import (
     standing_posts,
 )
 from storage.store import stir
-from storage.tables import Binding, Incident, Post
+from storage.tables import Binding, Community, Incident, Post
 
 SETTLE = timedelta(seconds=1)
 """How long after gathering the rest of an album follows its card, so that it goes out in one piece."""

@@ -15,7 +15,7 @@ from storage.chats import known_chat
 from storage.posts import bump_post, ephemeral_post, post_of_message
 from storage.tables import Binding, Incident, Post
 
-OF_ITS_CARD = ("act", "menu")
+OF_ITS_CARD = ("act", "menu", "more")
 """Kinds of buttons that stand on a card of the incident they name."""
 MENUS = frozenset({"", "more", "history", *map(str, Act)})
 """What a card may unfold; empty: nothing."""

@@ -17,7 +17,7 @@ from bot.views.cards import CARDS
 from bot.views.content import Content, Gone, Screen, Shape
 from storage import chats
 from storage.incidents import lock
-from storage.posts import find_post, forget_messages, remember_messages
+from storage.posts import find_post, forget_messages, hasten, remember_messages
 from storage.restored import hold_lost
 from storage.scenes import load_scene
 from storage.tables import Binding, Community, Incident, Person, Post
@@ -114,7 +114,7 @@ def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
     """Record what became of it."""
     if isinstance(outcome, Migrated):
         # By the id it was sent to: the service message may have moved everything in the meantime.
-        chats.rebind(desk.session, prepared.place.chat_id, outcome.chat_id, desk.now)
+        bindings.moved(desk, prepared.place.chat_id, outcome.chat_id)
         desk.session.expire_all()
     if prepared.carded is not None:
         # The incident first, as every act does: two who take locks in another order wait for each other for ever.
@@ -123,6 +123,8 @@ def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
     if post is not None:
         _note(desk, post, outcome, prepared.wanted, prepared.shape, prepared.place.chat_id)
     if isinstance(outcome, Shown) and outcome.message_ids:
+        if prepared.attempts:
+            hasten(desk.session, prepared.place.chat_id, desk.now)
         _learn(desk, prepared, outcome)
 
 

@@ -113,16 +113,17 @@ class Board:
 
 
 class _Armed:
-    """Where this process is to die, and at the how-many-eth time."""
+    """Where this process is to die, and from when on."""
 
     board: Board | None = None
     failpoint = -1
-    left = 0
+    since = 0.0
 
 
-def arm(board: Board, failpoint: int | None = None, times: int = 1) -> None:
-    """Count on `board` from now on, and die when `failpoint` is reached for the `times`-th time."""
-    _Armed.board, _Armed.failpoint, _Armed.left = board, -1 if failpoint is None else failpoint, times
+def arm(board: Board, failpoint: int | None = None, after: float = 0.0) -> None:
+    """Count on `board` from now on, and die when `failpoint` is reached, `after` seconds from now at the earliest."""
+    _Armed.board, _Armed.failpoint = board, -1 if failpoint is None else failpoint
+    _Armed.since = time.monotonic() + after
 
 
 def reach(failpoint: int) -> None:
@@ -130,12 +131,10 @@ def reach(failpoint: int) -> None:
     if board is None:
         return
     board.count(failpoint)
-    if failpoint == _Armed.failpoint:
-        _Armed.left -= 1
-        if _Armed.left == 0:
-            board.died_at = failpoint
-            os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep(60)  # never: the signal is delivered first
+    if failpoint == _Armed.failpoint and time.monotonic() >= _Armed.since:
+        board.died_at = failpoint
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)  # never: the signal is delivered first
 
 
 class _Suspensions:

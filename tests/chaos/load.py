@@ -7,7 +7,7 @@ have been done or not, and whoever still sees the button presses it again.
 import asyncio
 import io
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,8 +149,8 @@ class Door:
             assert answer.status == 200, told
             return dict(told["answer"] or {})
 
-    async def pictures(self, person: int, chat: int, text: str, files: list[bytes], **fields: Any) -> list[Message]:
-        """Post pictures; several are an album."""
+    async def say(self, person: int, chat: int, text: str, files: Sequence[bytes] = (), **fields: Any) -> list[Message]:
+        """Post words or pictures; several are an album. Nothing when the message to answer has gone meanwhile."""
         form = aiohttp.FormData()
         for name, value in {"as": person, "chat": chat, "text": text, **fields}.items():
             form.add_field(name, str(value))
@@ -158,6 +158,8 @@ class Door:
             form.add_field("photo", file, filename=f"{number}.jpg", content_type="image/jpeg")
         async with self._http.post(f"{self._base}/sandbox/send", data=form) as answer:
             told = await answer.json()
+            if answer.status == 404 and "reply_to" in fields:
+                return []
             assert answer.status == 200, told
             return list(told["messages"])
 
@@ -248,16 +250,16 @@ class Load:
         await self._report(person, chat, chance)
         if chance.random() < 0.15:
             await self._pause(0.1)
-            said = await self.door.post("send", **{"as": person, "chat": chat, "text": f"有学生路过 {self._number()}"})
-            self._heard(person, said["messages"][0])
-            self.memory.chatter.append((chat, said["messages"][0]["message_id"]))
+            said = (await self.door.say(person, chat, f"有学生路过 {self._number()}"))[0]
+            self._heard(person, said)
+            self.memory.chatter.append((chat, said["message_id"]))
 
     async def _report(self, person: int, chat: int, chance: random.Random) -> None:
         kind = chance.choices(("clear", "album", "unclear", "file"), (8, 2, 3, 1))[0]
         text = "" if kind == "unclear" else f"{chance.choice(SAID[chat])} 第{self._number()}个"
         files = chance.sample(self._pictures, chance.randint(2, 4) if kind == "album" else 1)
         more = {"as_file": 1} if kind == "file" else {}
-        sent = await self.door.pictures(person, chat, text, files, **more)
+        sent = await self.door.say(person, chat, text, files, **more)
         self._heard(person, sent[-1])
         messages = tuple(each["message_id"] for each in sent)
         self.memory.reports.append(Report(person, chat, messages, kind != "unclear"))
@@ -287,7 +289,7 @@ class Load:
                 await self._press(person, chat, message, chance.choice(asked))
                 return True
             if "-2" in words(message) and message["message_id"] and chance.random() < 0.1:
-                await self._say_in_reply(person, chat, message, f"还没有人来看 {self._number()}")
+                await self._reply(person, chat, message, f"还没有人来看 {self._number()}")
                 return True
         return False
 
@@ -300,11 +302,9 @@ class Load:
             return
         if any(":resolve:" in data for data in buttons(message)) and chance.random() < 0.35:
             text = chance.choice(("", f"修好 {self._number()}"))
-            reply = {"reply_to": message["message_id"]}
-            sent = await self.door.pictures(person, chat, text, [chance.choice(self._pictures)], **reply)
-            self.memory.replies.append(Reply(person, chat, sent[0]["message_id"], words(message), picture=True))
+            await self._reply(person, chat, message, text, chance.choice(self._pictures))
         elif chance.random() < 0.08:
-            await self._say_in_reply(person, chat, message, f"先放了警示牌 {self._number()}")
+            await self._reply(person, chat, message, f"先放了警示牌 {self._number()}")
         else:
             await self._press_some(person, chat, message, chance)
 
@@ -312,12 +312,10 @@ class Load:
         found = [each for each in self._from_bot(chat) if any(True for _ in buttons(each))]
         return chance.choice(found) if found else None
 
-    async def _say_in_reply(self, person: int, chat: int, message: Message, text: str) -> None:
-        wish = {"as": person, "chat": chat, "text": text, "reply_to": message["message_id"]}
-        sent = (await self.door.post("send", **wish))["messages"][0]
-        if person in SHOPS:
+    async def _reply(self, person: int, chat: int, message: Message, text: str, *pictures: bytes) -> None:
+        for sent in await self.door.say(person, chat, text, pictures, reply_to=message["message_id"]):
             self._heard(person, sent)
-        self.memory.replies.append(Reply(person, chat, sent["message_id"], words(message), picture=False))
+            self.memory.replies.append(Reply(person, chat, sent["message_id"], words(message), bool(pictures)))
 
     # Offices
 

@@ -65,7 +65,7 @@ class Nest:
         """Start a `relay` or an `emulator` with these arguments of `python -m bot`; what it says goes into `log`."""
         child = Child(self, len(self._children) + 1, asyncio.get_running_loop().create_future())
         self._children[child.number] = child
-        die = [self.failpoints.index(death.failpoint), death.times] if death is not None else None
+        die = [self.failpoints.index(death.failpoint), death.after] if death is not None else None
         self.tell(
             do="hatch", child=child.number, kind=kind, log=str(log), arguments=arguments, die=die, options=options
         )
@@ -185,8 +185,7 @@ class _Server:
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         os.closerange(3, 256)
-        own_death = wish["die"] or (None, 1)
-        failpoints.arm(_Both(self._board, own), *own_death)  # type: ignore[arg-type]
+        failpoints.arm(_Both(self._board, own), *(wish["die"] or ()))
         return _KINDS[wish["kind"]](wish["arguments"], **wish["options"])
 
     def _reap(self) -> None:

@@ -69,8 +69,8 @@ class Deaths:
             return None
         fewest = min(self.of[name] + self.missed[name] for name in known)
         name = chance.choice([name for name in known if self.of[name] + self.missed[name] == fewest])
-        # What is reached all the time is not always died at right after the start.
-        return Death(name, chance.randint(1, max(1, min(30, reached[name] // 20))))
+        # Half of them live for a while first: what is reached all the time is not only died at right after the start.
+        return Death(name, chance.choice((0.0, chance.uniform(0.5, LIVING + 1))))
 
 
 @dataclass
@@ -250,7 +250,7 @@ EARLY = 0.2
 """Which part of the random kills comes while the relay still starts."""
 STARTING = 0.6
 """Most seconds after the start of such a kill."""
-LIVING = 1.6
+LIVING = 2.0
 """Most seconds that a relay lives once it runs, before a kill at a random moment."""
 REACHING = 3.0
 """Seconds in which a failpoint should be reached once it runs; else the kill comes at that moment."""
@@ -284,6 +284,7 @@ async def play(
             load.stop()
             await living
         game.start()
+        await game.running()
         await _recovered(game, outcome)
         unknown = frozenset().union(*await asyncio.gather(*looking))
         outcome.verdict = await judged(game, load, unknown)
@@ -323,7 +324,9 @@ async def _killed(
 
 async def _recovered(game: Round, outcome: Outcome) -> None:
     """Note how long the start took, and until nothing waited to be taken in any more."""
-    outcome.starting.append(await game.running())
+    if await game.ended(0) is not None:
+        return
+    outcome.starting.append(time.monotonic() - game.started)
     while (await game.door.get("pending"))["updates"]:  # noqa: ASYNC110 - nor does the emulator
         await asyncio.sleep(0.01)
     outcome.recovering.append(time.monotonic() - game.started)

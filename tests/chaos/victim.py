@@ -1,7 +1,7 @@
 """The relay as its operator runs it, in a process that may be told where to die.
 
 `python -m tests.chaos.victim --die-at "bot/services/delivering.py:178 after" run --config FILE` is one such process by
-hand; `--die-at COMMAND` takes `FAILPOINT` or `FAILPOINT@TIMES`, and `--points` lists them.
+hand. `--die-at "FAILPOINT@3.5"` lets it live for so many seconds first; `--points` lists the failpoints.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from tests.chaos import failpoints
 
 @dataclass(frozen=True)
 class Death:
-    """To die at this failpoint, at the `times`-th time that it is reached."""
+    """To die when this failpoint is reached, `after` seconds from the start at the earliest."""
 
     failpoint: str
-    times: int = 1
+    after: float = 0.0
 
 
 def hurried() -> None:
@@ -36,7 +36,7 @@ def live(arguments: list[str]) -> int:
 
 def _told(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.victim", description=__doc__)
-    parser.add_argument("--die-at", default="", metavar="FAILPOINT[@TIMES]")
+    parser.add_argument("--die-at", default="", metavar="FAILPOINT[@SECONDS]")
     parser.add_argument("--points", action="store_true", help="list the failpoints")
     return parser.parse_known_args(arguments)
 
@@ -47,8 +47,8 @@ def main(arguments: list[str]) -> int:
         print("\n".join(failpoints.FAILPOINTS))
         return 0
     failpoints.install()
-    name, _, times = told.die_at.partition("@")
-    failpoints.arm(failpoints.Board(), failpoints.FAILPOINTS.index(name) if name else None, int(times or 1))
+    name, _, after = told.die_at.partition("@")
+    failpoints.arm(failpoints.Board(), failpoints.FAILPOINTS.index(name) if name else None, float(after or 0))
     return live(rest)
 
 

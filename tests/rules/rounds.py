@@ -1,7 +1,7 @@
-"""Delivery on its rounds, on a clock that jumps: whatever only waits is over at once, so that minutes take milliseconds.
+"""Delivery on its rounds, on a clock that jumps: what only waits is over at once, so that minutes take milliseconds.
 
-Everything is real but the ends: the rows (SQLite in memory), the loop of delivering, the limits. The channel writes down
-what it is given and answers as the test says; pictures are found as the test says; time is the event loop's own.
+Everything is real but the ends: the rows (SQLite in memory), the loop of delivering, the limits. The channel writes
+down what it is given and answers as the test says; pictures are found as the test says; time is the event loop's own.
 """
 
 import asyncio
@@ -196,8 +196,13 @@ class Round:
         return asyncio.get_running_loop().time() - START
 
     async def write(self, job: Callable[[Bench], T]) -> T:
-        """Change rows while delivery is at work, as a commit of a service does."""
-        return await self.store.write(lambda session: job(Bench(session, self.clock.now())))
+        """Change rows while delivery is at work, as a commit of a service does, which wakes it."""
+
+        def stirring(session: Session) -> T:
+            session.info["stirred"] = {"posts"}
+            return job(Bench(session, self.clock.now()))
+
+        return await self.store.write(stirring)
 
     async def run(self, seconds: float) -> None:
         """Deliver for so long, then stop."""

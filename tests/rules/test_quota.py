@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import col, select
 
+from bot.channels.outcome import Shown
 from bot.domain.acts import Act, Role, Status
 from bot.services import notices, quota, releasing
 from bot.services.filing import file
@@ -12,6 +13,7 @@ from bot.services.incoming import Incoming
 from bot.services.intake import take_picture
 from bot.services.pressing import Pressed, press
 from bot.services.reminding import fire
+from bot.services.showing import note, prepare, set_out
 from bot.views.content import Content, Gone, Screen
 from bot.views.presses import Press, pack
 from storage.quotas import GO
@@ -125,6 +127,20 @@ def test_the_secretary_is_told_once_and_the_list_keeps_up(few: Bench) -> None:
     text = shown(few, post)
     assert isinstance(text, Content)
     assert "Noodles</b> has reported 34 matters within an hour. Those past 3 wait for you: 31." in text.text
+
+
+def test_a_report_that_comes_while_the_list_is_on_its_way_is_in_the_next_one(few: Bench) -> None:
+    for _ in range(QUOTA + 1):
+        report(few)
+    [post] = listed(few)
+    on_its_way = prepare(few.desk, post.ident)
+    assert on_its_way is not None
+    set_out(few.desk, post.ident)
+    few.session.flush()
+    report(few)
+    note(few.desk, on_its_way, Shown((4711,), "text"))
+    few.session.refresh(post)
+    assert post.shown < post.wanted and post.due_at is not None
 
 
 def test_another_person_another_community_and_another_hour_have_quotas_of_their_own(few: Bench) -> None:
