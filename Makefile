@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: setup setup-dev run test burst check audit bench mutants clean
+.PHONY: setup setup-dev run test burst chaos check audit bench mutants clean
 
 setup: $(VENV)/.installed
 
@@ -31,6 +31,10 @@ test: setup-dev
 # A thousand photos a minute, from one person and from twenty, in every shape: about fifteen minutes.
 burst: setup-dev
 	@BURST=1 $(PY) -m pytest tests/test_bursts.py -s
+
+# The relay killed 500 times under load on each database: KILLS=60 DATABASE=sqlite|postgres|both SEED=7.
+chaos: setup-dev
+	@$(PY) -m tests.chaos --kills $(or $(KILLS),500) --database $(or $(DATABASE),both) $(if $(SEED),--seed $(SEED))
 
 check: setup-dev
 	@$(VENV)/bin/ruff check .

@@ -191,5 +191,8 @@ def _trouble(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise BackupError(f"{error.filename or path}: {error.strerror}") from None
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The system's word about a disk, not about what is in the file.
+            raise BackupError(f"{path.name} cannot be read or unpacked: {error.strerror}") from error
         told = " ".join(str(error).split())[:120] or type(error).__name__
         raise BackupError(f"{path.name} is no backup of the relay, or is damaged: {told}") from error

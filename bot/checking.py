@@ -23,7 +23,9 @@ from bot.telegram_points import Bound, telegram_points
 from bot.workdays import ChinaWorkdays
 from storage import chats
 from storage.copying import unsound
+from storage.examining import examine
 from storage.migrating import head
+from storage.restored import count_waiting
 from storage.revisions import current, is_known
 from storage.store import Store, open_store
 from storage.tables import Binding, Community, District, Unit
@@ -84,6 +86,8 @@ async def check(settings: Settings, say: Say) -> bool:
         with answering(settings):
             await _alliance(settings, store, found, sandbox)
             bound = await _chats(store, found) if store is not None else []
+            if store is not None and (waiting := await store.read(count_waiting)):
+                found.notice(f"restore: {waiting} messages wait for python -m bot resume")
     finally:
         if store is not None:
             await store.close()
@@ -142,6 +146,11 @@ async def _database(settings: Settings, found: Findings, sandbox: bool) -> Store
     if sandbox and not url and not await asyncio.to_thread(path.exists):
         found.well("database: skipped, the sandbox makes its own")
         return None
+    if not url:
+        wrong, cure = await asyncio.to_thread(examine, path)
+        if wrong:
+            found.amiss(f"database: {place} cannot be used ({wrong})", f"{cure} python -m bot restore FILE")
+            return None
     try:
         async with asyncio.timeout(PATIENCE):
             revision = await current(url, path)

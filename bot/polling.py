@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 WAIT = 25
 """Seconds Telegram holds a poll open."""
+PROBE = 1
+"""Seconds a poll is held open that is to show whether a trouble is over."""
 GRACE = 10
 """Seconds beyond that for its answer to arrive."""
 BATCH = 100
@@ -367,16 +369,20 @@ class Polling:
 
     async def _poll(self) -> list[Any]:
         """One poll; none when it is to stop meanwhile."""
-        wait = WAIT if self._rival_at is None else ALONE
+        # After a trouble the first poll is a short one: it shows sooner that all is well.
+        wait = ALONE if self._rival_at is not None else PROBE if self.trouble else WAIT
         asked = RawUpdates(offset=self._offset, allowed_updates=self._kinds, timeout=wait)
         poll = asyncio.ensure_future(self._bot(asked, request_timeout=wait + GRACE))
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({poll, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return await poll if poll.done() else []
+            updates = await poll if poll.done() else []
         finally:
             for task in (poll, stop):
                 task.cancel()
+        if not isinstance(updates, list):
+            raise TypeError("an answer without a list of updates")
+        return updates
 
     async def _rest_longer(self) -> None:
         await self._rest(self._pause)

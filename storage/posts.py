@@ -9,7 +9,7 @@ from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from storage.store import stir
-from storage.tables import Post, Shown
+from storage.tables import Note, Post, Shown
 from storage.types import Instant
 
 LIVELY = timedelta(hours=1)
@@ -286,14 +286,24 @@ def release_leases(session: Session, now: datetime) -> int:
     )
 
 
+QUIET = "quiet:"
+
+
 def hold_chat(session: Session, chat_id: int, until: datetime) -> None:
-    """Nothing goes to the chat before that moment."""
-    session.execute(
-        update(Post)
-        .where(col(Post.chat_id) == chat_id, col(Post.due_at) < until)
-        .values(due_at=until)
-        .execution_options(synchronize_session=False)
-    )
+    """Telegram asked for patience: nothing goes to the chat before that moment, whoever is running by then."""
+    session.merge(Note(key=f"{QUIET}{chat_id}", value=until.isoformat()))
+
+
+def held_chats(session: Session, now: datetime) -> dict[int, datetime]:
+    """Chats to which nothing may go yet, and until when; those whose time is over are forgotten."""
+    found = {}
+    for row in session.exec(select(Note).where(col(Note.key).startswith(QUIET))).all():
+        until = datetime.fromisoformat(row.value)
+        if until > now:
+            found[int(row.key.removeprefix(QUIET))] = until
+        else:
+            session.delete(row)
+    return found
 
 
 def hasten(session: Session, chat_id: int, now: datetime) -> None:

@@ -247,6 +247,20 @@ def _world(there: Sequence[House], **changes: Any) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def hurrying(patience: float = CALL, quick: bool = True) -> Iterator[None]:
+    """The relays that are started meanwhile give up calls soon, and wait for no limits if they are `quick`."""
+    much = ((1000, 1.0),)
+    with contextlib.ExitStack() as stack:
+        if quick:
+            stack.enter_context(patch.multiple(pace, ALL=much, GROUP=much, PRIVATE=much))
+        # The office is everybody's here: its cards are no backlog.
+        stack.enter_context(patch("bot.services.holding.MINUTE", 1000))
+        stack.enter_context(patch("bot.app.CALL", patience))
+        stack.enter_context(patch.multiple("bot.fetching", ASKING=patience, PATIENCE=patience))
+        yield
+
+
 @contextlib.asynccontextmanager
 async def street(
     home: Path,
@@ -254,13 +268,16 @@ async def street(
     proof: str = "optional",
     running: bool = True,
     quick: bool = True,
+    patience: float = CALL,
+    hurry_is_on: bool = False,
     change: Callable[[str], str] = lambda text: text,
     chats: dict[str, Any] | None = None,
     **settings: str,
 ) -> AsyncIterator[Street]:
     """The sandbox with these houses, and the relay unless it is to be started later.
 
-    `quick`: nobody waits for Telegram's limits (they have stories of their own).
+    `quick`: nobody waits for Telegram's limits (they have stories of their own). `patience`: seconds after which the
+    relay gives up a call. `hurry_is_on`: whoever opens several streets at once has seen to both.
     """
     home.mkdir(parents=True, exist_ok=True)
     (home / "alliance.toml").write_text(change(_alliance(there, proof)), encoding="utf-8")
@@ -268,16 +285,8 @@ async def street(
     world.write_text(json.dumps(_world(there, **(chats or {}))), encoding="utf-8")
     sandbox = Sandbox(world, limits=False)
     base = await sandbox.start()
-    much = ((1000, 1.0),)
-    paces = patch.multiple(pace, ALL=much, GROUP=much, PRIVATE=much) if quick else contextlib.nullcontext()
     try:
-        # The office is everybody's here: its cards are no backlog.
-        with (
-            paces,
-            patch("bot.services.holding.MINUTE", 1000),
-            patch("bot.app.CALL", CALL),
-            patch.multiple("bot.fetching", ASKING=CALL, PATIENCE=CALL),
-        ):
+        with contextlib.nullcontext() if hurry_is_on else hurrying(patience, quick):
             async with aiohttp.ClientSession() as http:
                 here = Street(base, http, home, sandbox)
                 async with relay(home, base, LANGUAGE="en", **settings) if running else contextlib.nullcontext():

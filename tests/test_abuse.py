@@ -16,7 +16,6 @@ from tests.fuzz.mill import Mill, copied
 from tests.fuzz.updates import ODD_DATA
 from tests.fuzz.wire import chat, person
 from tests.town import (
-    BOT,
     CHEN,
     GATHER,
     GUANDI,
@@ -25,7 +24,6 @@ from tests.town import (
     MARIA,
     NANSHI,
     OFFICE,
-    OPERATOR,
     POWER,
     POWER_MAN,
     STREET,
@@ -113,7 +111,9 @@ async def stages(here: Town) -> list[dict[str, Any]]:
     found.append(await here.sees(OFFICE, "says it is not theirs"))
     for text, shown in (("/open", "Open"), ("/i 1", "SD-2026-0001"), ("/bind", "What is this chat?")):
         asked = (await here.say(LIN, OFFICE, text))["message_id"]
-        found.append(await here.sees(OFFICE, lambda each, s=shown, a=asked: each["message_id"] > a and s in words(each)))
+        found.append(
+            await here.sees(OFFICE, lambda each, s=shown, a=asked: each["message_id"] > a and s in words(each))
+        )
     await here.settled()
     return found
 
@@ -146,7 +146,9 @@ async def test_nobodys_press_changes_a_row_or_tells_anything(tmp_path: Path) -> 
         for name, (user_id, chat_id) in NOBODIES.items():
             own = (await here.from_bot(chat_id, user_id))[-1]["message_id"]
             told = await asyncio.gather(*(forge(here, user_id, chat_id, own, data) for data in datas))
-            wrong += [(name, data, line) for data, line in zip(datas, told, strict=True) if not modest(line, data, user_id)]
+            wrong += [
+                (name, data, line) for data, line in zip(datas, told, strict=True) if not modest(line, data, user_id)
+            ]
         await here.settled()
         assert wrong == []
         assert changed(before, kept(here)) == {}
@@ -259,7 +261,10 @@ async def test_of_two_secretaries_at_once_one_decides_and_both_hear_it(tmp_path:
         acts = {"confirm": "a:1:confirm:", "send_back": "a:1:send_back:half"}
         order = [first, *(act for act in acts if act != first)]
         told = await asyncio.gather(
-            *(forge(here, who, OFFICE, office["message_id"], acts[act]) for who, act in zip((LIN, CHEN), order, strict=True))
+            *(
+                forge(here, who, OFFICE, office["message_id"], acts[act])
+                for who, act in zip((LIN, CHEN), order, strict=True)
+            )
         )
         assert sum(line.startswith("Done: ") for line in told) == 1
         assert sum(line.startswith("A little late: ") for line in told) == 1
@@ -392,7 +397,11 @@ async def test_commands_tell_and_bind_nothing_beyond_rights(tmp_path: Path) -> N
                 await bind_anyway(here, person_id, chat_id)
         await here.settled()
         assert changed(before, kept(here)) == {}
-        for chat_id, people in ((POWER, [POWER_MAN]), (HEXI_OFFICE, [HEXI_SECRETARY]), (HEXI_SECRETARY, [HEXI_SECRETARY])):
+        for chat_id, people in (
+            (POWER, [POWER_MAN]),
+            (HEXI_OFFICE, [HEXI_SECRETARY]),
+            (HEXI_SECRETARY, [HEXI_SECRETARY]),
+        ):
             for message in await here.from_bot(chat_id, people[0]):
                 assert "井盖" not in words(message) and "Water" not in words(message), words(message)
 

@@ -1,10 +1,8 @@
 """Secrets: a canary for each is put where an operator puts it, and whatever then fails, it sings nowhere else: not on a
 terminal, not in a log, a message, a row, a backup or an answer over HTTP."""
 
-import asyncio
 import json
 import logging
-import os
 import signal
 import tarfile
 from collections.abc import Iterator

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import databases
 from tests.street import (
     OFFICE,
     SECRETARY,
@@ -263,6 +264,19 @@ async def an_album_with_a_bad_picture_goes_out_one_by_one(here: Street, house: H
 # --- what was to be changed is not as remembered
 
 
+@case("reset_after")
+async def of_two_cards_the_one_whose_buttons_are_known_lives_on(here: Street, house: House, told: str) -> None:
+    await here.post("fault", chat=house.unit, method="sendPhoto", kind=told)
+    await here.report(house)
+    await here.card(house)
+    await here.rest(*house.chats)
+    shown = await here.from_bot(house.unit)
+    assert len(shown) == 2 and here.doubled(house) == 1
+    await here.press(UNIT_MAN, house.unit, shown[-1], "Accept")
+    await here.card(house, "In hand")
+    assert len(await here.from_bot(house.unit)) == 2
+
+
 @case("400:message to edit not found", "400:message can't be edited", "400:MESSAGE_ID_INVALID")
 async def a_card_that_cannot_be_changed_is_sent_anew(here: Street, house: House, told: str) -> None:
     card = await _known(here, house)
@@ -468,9 +482,11 @@ async def _strange(here: Street, group: int) -> list[str]:
 
 
 def _verdicts(factory: pytest.TempPathFactory) -> dict[str, Verdict]:
-    return played_once(factory, "faults-refusals", _play)
+    kind = "postgres" if databases.chosen().url else "sqlite"
+    return played_once(factory, f"faults-refusals-{kind}", _play)
 
 
+@pytest.mark.parametrize("database", databases.KINDS, indirect=True)
 @pytest.mark.parametrize("name", CASES)
 def test_a_refusal(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     verdict = _verdicts(tmp_path_factory)[name]

@@ -5,6 +5,7 @@ A table of failures times a table of errands; each cell is a case with a house o
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -81,6 +82,12 @@ FAULTS = (
     Fault("reset after", "reset_after", delivered=True),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
+ALL = os.environ.get("FAULTS") == "all"
+"""`FAULTS=all`: every failure at every method. Else what the wire makes the same of is left out where nothing is sent
+for the first time; the sends meet every one of them always."""
+ALIKE = {"429 said in words alone", "500 without a word", "502 page although delivered", "200 in broken gzip"}
+ALIKE |= {"200 and nothing", "200 and a page", "200 that is no text", "no answer although delivered", "401"}
+BRIEFLY = tuple(name for name in BY_NAME if ALL or name not in ALIKE)
 
 Strike = Callable[[], Awaitable[None]]
 
@@ -96,7 +103,7 @@ class Errand:
     chat: str
     stands: tuple[int, int, int]
     first: bool = False
-    faults: tuple[str, ...] = tuple(BY_NAME)
+    faults: tuple[str, ...] = BRIEFLY
 
 
 async def _card(here: Street, house: House, strike: Strike) -> None:
@@ -268,11 +275,11 @@ async def _file(here: Street, house: House, strike: Strike) -> None:
 ON_FILES = ("429", "500", "502 page", "404", "redirect", "200 cut short", "200 and nothing", "200 and a page")
 ON_FILES += ("200 of another shape", "too slow an answer", "no answer", "reset before")
 ERRANDS = {
-    "sendPhoto": Errand(_card, "sendPhoto", "unit", (1, 1, 0), first=True),
-    "sendMessage": Errand(_line, "sendMessage", "group", (1, 1, 0), first=True),
-    "sendMediaGroup": Errand(_album, "sendMediaGroup", "unit", (1, 2, 0), first=True),
-    "sendMessage, ephemeral": Errand(_asked, "sendMessage", "group", (1, 0, 0), first=True),
-    "sendMessage, private": Errand(_private, "sendMessage", "person", (0, 0, 2), first=True),
+    "sendPhoto": Errand(_card, "sendPhoto", "unit", (1, 1, 0), first=True, faults=tuple(BY_NAME)),
+    "sendMessage": Errand(_line, "sendMessage", "group", (1, 1, 0), first=True, faults=tuple(BY_NAME)),
+    "sendMediaGroup": Errand(_album, "sendMediaGroup", "unit", (1, 2, 0), first=True, faults=tuple(BY_NAME)),
+    "sendMessage, ephemeral": Errand(_asked, "sendMessage", "group", (1, 0, 0), first=True, faults=tuple(BY_NAME)),
+    "sendMessage, private": Errand(_private, "sendMessage", "person", (0, 0, 2), first=True, faults=tuple(BY_NAME)),
     "setMessageReaction": Errand(_reaction, "setMessageReaction", "group", (1, 1, 0)),
     "editMessageCaption": Errand(_accept, "editMessageCaption", "unit", (1, 1, 0)),
     "editMessageText": Errand(_accept, "editMessageText", "group", (1, 1, 0)),

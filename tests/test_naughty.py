@@ -1,5 +1,5 @@
-"""What people call themselves and write: whatever it is, every screen stays whole, and no words of theirs can pass for a
-line of a card. Every string goes through every field, in both languages, through the real intake, views and channel."""
+"""What people call themselves and write: whatever it is, every screen stays whole, and no words of theirs can pass for
+a line of a card. Each string goes through the fields, in both languages, by the real intake, views and channel."""
 
 import os
 import re
@@ -62,10 +62,18 @@ async def chinese(here: Street, said: Turn) -> None:
     spot = {"latitude": 30.7, "longitude": 121.0}
     await here.write(ZHANG, GUANDI, **{"from": who}, **group, text=f"/shop {said()}")
     photo = await here.photo(ZHANG, GUANDI, f"自来水井盖坏了 {said()}", **{"from": who}, **group)
-    await here.write(ZHANG, GUANDI, **{"from": who}, location=spot, venue={"location": spot, "title": said(), "address": said()})
+    await here.write(
+        ZHANG, GUANDI, **{"from": who}, location=spot, venue={"location": spot, "title": said(), "address": said()}
+    )
     await here.rest(300)
     card = here.newest(WATER, "上水井盖")
-    await here.write(WATER_MAN, WATER, **{"from": {**person(WATER_MAN), "first_name": said() or "y"}}, text=said(), reply_to_message=card)
+    await here.write(
+        WATER_MAN,
+        WATER,
+        **{"from": {**person(WATER_MAN), "first_name": said() or "y"}},
+        text=said(),
+        reply_to_message=card,
+    )
     await here.write(ZHANG, GUANDI, text=said(), reply_to_message=photo)
     await here.edit(photo, caption=f"自来水井盖坏了 {said()}")
     await here.photo(WATER_MAN, WATER, said(), reply_to_message=card)
@@ -120,7 +128,9 @@ async def test_no_string_breaks_a_screen(tmp_path: Path, community: Community) -
 async def test_nobodys_words_begin_a_line(tmp_path: Path, community: Community) -> None:
     shown = await told(tmp_path, FAKES, community, 2)
     assert sum(FORGED in text for _, text in shown) > 3 * len(FAKES)
-    begun = [text for _, text in shown for line in re.split("[" + "".join(BREAKS) + "]", text) if line.startswith(FORGED)]
+    begun = [
+        text for _, text in shown for line in re.split("[" + "".join(BREAKS) + "]", text) if line.startswith(FORGED)
+    ]
     assert begun == []
 
 

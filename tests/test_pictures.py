@@ -9,8 +9,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
@@ -26,7 +26,7 @@ from bot.services.picturing import Ended, Pictures, Unreadable, opened
 from storage.store import open_store
 from tests.fuzz import bombs
 from tests.fuzz.bombs import CANARY, REFUSED, SHOWN, exif, picture, talkative
-from tests.test_story_reliability import Process, outside
+from tests.test_story_reliability import outside
 from tests.town import GUANDI, POWER, PROPERTY, URBAN, WATER, ZHANG, Town, english_town, words
 
 pytestmark = pytest.mark.once
@@ -173,16 +173,16 @@ async def test_the_decoder_is_given_the_file_and_nothing_else(tmp_path: Path, mo
 async def test_a_decoder_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picturing, "SECONDS", 0.5)
     before, began = children(), time.monotonic()
-    with decoder(monkeypatch, tmp_path, "import time; time.sleep(600)"), file(b"x") as source:
-        with pytest.raises(Unreadable, match="too long"):
-            await opened("clean", [source])
+    asleep = decoder(monkeypatch, tmp_path, "import time; time.sleep(600)")
+    with asleep, file(b"x") as source, pytest.raises(Unreadable, match="too long"):
+        await opened("clean", [source])
     assert time.monotonic() - began < 10 and children() == before
 
 
-@pytest.mark.parametrize("said", ["5", '"x"', "[1.0]", "[1.0, 2.0, 3.0]", '["a", "b"]', "[1e9, 0.5]", "{}", "[1, true]"])
-async def test_a_place_that_is_none_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
-) -> None:
+@pytest.mark.parametrize(
+    "said", ["5", '"x"', "[1.0]", "[1.0, 2.0, 3.0]", '["a", "b"]', "[1e9, 0.5]", "{}", "[1, true]"]
+)
+async def test_a_place_that_is_none_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     program = f"import sys; sys.stdout.buffer.write(b'{{\"place\": {said}}}\\n\\xff\\xd8\\xff')"
     with decoder(monkeypatch, tmp_path, program), file(b"x") as source:
         assert await opened("clean", [source]) == (None, b"\xff\xd8\xff")
@@ -205,10 +205,9 @@ async def test_a_place_that_is_none_is_not_believed(
 async def test_a_decoder_that_says_nonsense_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    with decoder(monkeypatch, tmp_path, program), file(b"x") as source:
-        with pytest.raises(Unreadable):
-            place, made = await opened("clean", [source])
-            raise AssertionError(f"{place} {made[:20]!r}")
+    with decoder(monkeypatch, tmp_path, program), file(b"x") as source, pytest.raises(Unreadable):
+        place, made = await opened("clean", [source])
+        raise AssertionError(f"{place} {made[:20]!r}")
 
 
 async def test_a_decoder_that_somebody_kills_is_asked_once_more(
@@ -231,9 +230,9 @@ async def test_a_decoder_that_somebody_kills_is_asked_once_more(
         with decoder(monkeypatch, tmp_path, program):
             _, made = await pictures._run("clean", ["f"])
             assert made.startswith(b"\xff\xd8")
-        with decoder(monkeypatch, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"):
-            with pytest.raises(Ended):
-                await pictures._run("clean", ["f"])
+        dying = decoder(monkeypatch, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        with dying, pytest.raises(Ended):
+            await pictures._run("clean", ["f"])
     finally:
         await store.close()
 
@@ -248,7 +247,8 @@ async def test_a_decoder_that_somebody_kills_is_asked_once_more(
 )
 async def test_the_decoder_gets_so_much_and_no_more(tmp_path: Path, greedy: str, ends: str) -> None:
     program = (
-        f"import runpy, sys; work = type(sys)('work'); work.__dict__.update(runpy.run_path({picture_work.__file__!r}))\n"
+        "import runpy, sys\nwork = type(sys)('work')\n"
+        f"work.__dict__.update(runpy.run_path({picture_work.__file__!r}))\n"
         "work._limit.__globals__['SECONDS'] = 1\nwork._limit()\n"
         f"try:\n    {greedy}\nexcept MemoryError: sys.exit('MemoryError')\n"
     )

@@ -1,4 +1,7 @@
-"""What was promised is kept: kill -9, redelivery, poison, faults of the network, limits, a token that never leaks."""
+"""What was promised is kept: poison, limits, a token that never leaks.
+
+What a kill does is in test_chaos.py, what Telegram's and the network's faults do in test_faults_*.py.
+"""
 
 import asyncio
 import os
@@ -23,7 +26,6 @@ from tests.town import (
     URBAN_MAN,
     WANG,
     WATER,
-    WATER_MAN,
     ZHANG,
     Town,
     alliance,
@@ -94,48 +96,6 @@ async def outside(home: Path):  # type: ignore[no-untyped-def]
         await sandbox.stop()
 
 
-async def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Reports keep coming while the process is killed; each has exactly one incident and one card."""
-    async with outside(tmp_path) as (here, process):
-        sent = 0
-        for kill in range(3):
-            await process.start()
-            await process.running(kill + 1)
-            for _ in range(2):
-                for person, chat in ((ZHANG, GUANDI), (WANG, NANSHI)):
-                    sent += 1
-                    await here.photo(person, chat, f"{COVER} 第{sent}个", media_group=False)
-                # Past the gathering time, so that each picture is a matter of its own.
-                await here.wind(2)
-            # At another moment each time: while it takes in, while it sends, while it waits for an answer.
-            await here.called(kill + 1)
-            await asyncio.sleep(0.02 * kill)
-            await process.kill()
-        await process.start()
-        await here.sees(WATER, f"{sent:04d}", within=40)
-        await here.settled(quiet=2.5, within=40)
-        numbers = [row[0] for row in process.rows("select number from incident")]
-        assert sorted(numbers) == [f"SD-2026-{n:04d}" for n in range(1, sent + 1)]
-        behind = process.rows("select id from post where shown < wanted and state not in ('gone', 'held', 'broken')")
-        assert behind == []
-        cards = [re.search(r"SD-2026-\d{4}", words(each)) for each in await here.from_bot(WATER)]
-        shown = [found.group() for found in cards if found]
-        doubled = process.rows("select coalesce(sum(doubled), 0) from post")[0][0]
-        assert set(shown) == set(numbers)
-        assert len(shown) - len(set(shown)) <= doubled
-        assert await process.kill(signal.SIGTERM) == 0
-
-
-async def test_an_update_that_is_delivered_again_does_nothing(tmp_path: Path) -> None:
-    async with town(tmp_path, LANGUAGE="en") as here:
-        # The poll that would acknowledge the photo is lost on its way, so the emulator hands it out again.
-        await here.post("fault", method="getUpdates", kind="reset_before", times=2)
-        await here.photo(ZHANG, GUANDI, COVER)
-        await here.sees(WATER, "SD-2026-0001")
-        await here.settled(within=15)
-        assert len([each for each in await here.from_bot(WATER) if "SD-2026" in words(each)]) == 1
-
-
 async def test_a_poison_update_is_set_aside_and_those_behind_it_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,53 +119,6 @@ async def test_a_poison_update_is_set_aside_and_those_behind_it_are_served(
         kept = here.rows("select raw, error from failed_update")
         assert len(kept) == 1 and "毒" in kept[0][0].encode().decode("unicode_escape", "ignore") + kept[0][0]
         assert "a mistake in the program" in kept[0][1]
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "429", "retry_after": 1},
-        {"kind": "500"},
-        {"kind": "502page"},
-        {"kind": "reset_before"},
-    ],
-    ids=lambda fault: fault["kind"],
-)
-async def test_a_card_that_telegram_did_not_take_goes_out_again(tmp_path: Path, fault: dict[str, Any]) -> None:
-    async with town(tmp_path, LANGUAGE="en") as here:
-        await here.post("fault", method="sendPhoto", times=2, **fault)
-        await here.photo(ZHANG, GUANDI, COVER)
-        await here.sees(WATER, "SD-2026-0001", within=15)
-        await here.settled()
-        assert len([each for each in await here.from_bot(WATER) if "SD-2026" in words(each)]) == 1
-
-
-async def test_a_card_whose_answer_was_lost_may_double_and_is_counted(tmp_path: Path) -> None:
-    async with town(tmp_path, LANGUAGE="en") as here:
-        await here.post("fault", method="sendPhoto", chat=WATER, times=1, kind="reset_after")
-        await here.photo(ZHANG, GUANDI, COVER)
-        await here.sees(WATER, "SD-2026-0001")
-        await here.settled(quiet=3, within=15)
-        shown = [each for each in await here.from_bot(WATER) if "SD-2026" in words(each)]
-        counted = here.rows("select sum(doubled) from post where kind = 'card'")[0][0]
-        assert len(shown) == 2 and counted == 1
-        # The one whose buttons are known is the one that lives on.
-        await here.press(WATER_MAN, WATER, shown[-1], "Accept")
-        await here.sees(WATER, "In hand")
-
-
-async def test_a_card_that_somebody_deleted_comes_back_with_the_next_change(tmp_path: Path) -> None:
-    async with town(tmp_path, LANGUAGE="en") as here:
-        await here.photo(ZHANG, GUANDI, COVER)
-        card = await here.sees(WATER, "SD-2026-0001")
-        await here.settled()
-        fault = "400:Bad Request: message to edit not found"
-        await here.post("fault", chat=WATER, method="editMessageCaption", kind=fault, times=1)
-        await here.press(WATER_MAN, WATER, card, "Accept")
-        again = await here.sees(
-            WATER, lambda each: "In hand" in words(each) and each["message_id"] != card["message_id"]
-        )
-        assert again["photo"]
 
 
 async def test_the_limits_are_obeyed_and_a_backlog_becomes_a_list(tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ class Day(Year):
         await self.stand(self.now - by, started=True)
 
     async def rows(self, kind: type[Any], *where: Any) -> list[Any]:
-        return await self._store.read(lambda session: list(session.exec(select(kind).where(*where)).all()))
+        query = select(kind).where(*where).order_by(*kind.__table__.primary_key)
+        return await self._store.read(lambda session: list(session.exec(query).all()))
 
     async def incident(self) -> Incident:
         """The newest."""
@@ -461,9 +462,11 @@ async def test_a_limit_that_ran_out_at_night_is_told_though_the_unit_accepts_bef
         await here.until(here.wall(MONDAY + DAY, time(15, 59)))
         await here.pressed(Act.ACCEPT, chat=POWER, user=8002)
         assert not (await here.incident()).breached
-        # The program is off for the rest of the day; the unit presses before the clock's own work is done.
-        await here.stand(here.wall(MONDAY + DAY, time(23)))
+        # The program is off until the next morning, and the unit presses before the quiet is over. The ladder's next
+        # step after that is a day away.
+        await here.stand(here.wall(MONDAY + 2 * DAY, time(6, 50)))
         await here.pressed(Act.MAKE_SAFE, chat=POWER, user=8002)
+        assert not (await here.incident()).breached
         await here.until(here.wall(MONDAY + 2 * DAY, time(7)))
         told = await here.incident()
         assert told.breached and told.need == "breached"

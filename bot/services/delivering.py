@@ -23,7 +23,7 @@ from bot.services.picturing import Later, Pictures
 from bot.services.showing import Prepared, note, prepare, put_off, set_out
 from bot.services.turns import Rank, Turns
 from bot.views.content import Content, Menu, Reaction, Shape
-from storage.posts import LAST, due_chats, first_due, hold_chat, next_due, release_leases
+from storage.posts import LAST, due_chats, first_due, held_chats, hold_chat, next_due, release_leases
 from storage.store import StorageAway, Store
 
 log = structlog.get_logger()
@@ -109,6 +109,9 @@ class Delivery:
     async def run(self) -> None:
         """For ever."""
         await self._persist(self.release)
+        now = self._clock.now()
+        for chat_id, until in (await self._persist(lambda session: held_chats(session, now))).items():
+            self._paces.chat(chat_id).block(time.monotonic() + (until - now).total_seconds())
         while not self._ending:
             self._woken.clear()
             try:
@@ -223,7 +226,7 @@ class Delivery:
         await self._note(prepared, outcome)
 
     async def _leave_alone(self, chat_id: int, seconds: float) -> None:
-        """No call to the chat for so long; by its rows too, that a start within that time keeps to it."""
+        """No call to the chat for so long; kept too, that a start within that time keeps to it."""
         log.info("patience_asked", chat=chat_id, seconds=seconds)
         self._paces.chat(chat_id).block(time.monotonic() + seconds)
         until = self._clock.now() + timedelta(seconds=seconds)

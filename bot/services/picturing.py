@@ -195,7 +195,7 @@ async def opened(work: str, files: Sequence[BinaryIO]) -> tuple[list[float] | No
             cwd="/",
         )
         try:
-            await asyncio.wait_for(child.wait(), SECONDS)
+            code = await asyncio.wait_for(child.wait(), SECONDS)
         except TimeoutError:
             raise Unreadable("it took too long to open") from None
         finally:
@@ -204,13 +204,13 @@ async def opened(work: str, files: Sequence[BinaryIO]) -> tuple[list[float] | No
                 await child.wait()
         result.seek(0)
         header, _, picture = result.read().partition(b"\n")
-    if child.returncode == -signal.SIGXCPU:
+    if code == -signal.SIGXCPU:
         raise Unreadable("it took too long to open")
-    if child.returncode < 0:
-        raise Ended(f"the decoder ended with {child.returncode}")
+    if code < 0:
+        raise Ended(f"the decoder ended with {code}")
     told = _header(header)
     # What it says is believed as far as it is what we asked for: it has read a stranger's file.
-    if child.returncode != 0 or "place" not in told or not picture.startswith(JPEG):
+    if code != 0 or "place" not in told or not picture.startswith(JPEG):
         raise Unreadable(str(told.get("error", "it cannot be opened"))[:60])
     return _place(told["place"]), picture
 

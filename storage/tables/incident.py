@@ -75,8 +75,8 @@ class Incident(Numbered, table=True):
     reopened: int = 0
     breached: bool = False
     need: str = ""
-    """Why the secretary is needed now: approve, unknown, returned, breached, resolved, undelivered; quota: it waits in a list
-    with the others that its author reported within the hour; empty: not."""
+    """Why the secretary is needed now: approve, unknown, returned, breached, resolved, undelivered; quota (it waits in
+    one list with the others that its author reported within the hour); empty: not."""
     needs: int = 0
     """How often the secretary came to be needed: each time is a card of its own in the office."""
     explicit: bool = False

@@ -45,7 +45,6 @@ categories = ["*"]
 """
 
 
-
 async def make_ground(home: Path) -> Stood:
     """A database with the alliance and its first incidents in it; what stands in the chats then."""
     home.mkdir(parents=True, exist_ok=True)

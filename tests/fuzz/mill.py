@@ -36,6 +36,10 @@ from tests.town import OPERATOR
 TOKEN = "700000001:a-token-of-the-mill-0123456789"
 FILE = "relay.sqlite"
 
+
+OPEN_ONES = ", ".join(f"'{status}'" for status in sorted(OPEN))
+
+
 class HandClock(Clock):
     """It stands until it is turned."""
 
@@ -148,17 +152,16 @@ class Mill:
         found += [
             f"incident {ident} ({status}) never comes up again: it has no timer, no need, no unit's card"
             for ident, status in self.rows(
-                "select id, status from incident where status in ('draft', 'filed', 'dispatched', 'accepted', 'resolved')"
+                f"select id, status from incident where status in ({OPEN_ONES})"
                 " and need = '' and not exists (select 1 from timer where incident_id = incident.id)"
             )
         ]
         return found
 
     def _wrong_posts(self) -> list[str]:
-        open_ones = ", ".join(f"'{status}'" for status in OPEN if status != Status.DRAFT)
         missing = self.rows(
-            f"select id, number from incident where status in ({open_ones}) and chat_id < 0 and not exists"
-            " (select 1 from post where incident_id = incident.id and kind = 'line' and state != 'gone')"
+            f"select id, number from incident where status in ({OPEN_ONES}) and status != 'draft' and chat_id < 0"
+            " and not exists (select 1 from post where incident_id = incident.id and kind = 'line' and state != 'gone')"
         )
         cards = self.rows(
             "select id, number from incident where status in ('dispatched', 'accepted', 'resolved')"
@@ -168,7 +171,8 @@ class Mill:
         )
         broken = self.rows("select kind, error from post where state = 'broken' or error not in ('', 'failed')")
         due = self.rows(
-            "select kind, state from post where due_at is not null and due_at <= ?", int(self.clock.at.timestamp() * 1000)
+            "select kind, state from post where due_at is not null and due_at <= ?",
+            int(self.clock.at.timestamp() * 1000),
         )
         return [
             *(f"{number} has no line in its group" for _, number in missing),

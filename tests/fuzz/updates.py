@@ -12,7 +12,7 @@ from bot.services.commanding import COMMANDS
 from tests.fuzz.ground import HEXI, HEXI_OFFICE, HEXI_SECRETARY, HEXI_UNIT
 from tests.fuzz.mill import Mill, through_json
 from tests.fuzz.naughty import EVERY
-from tests.fuzz.schema import DEFS, NOW, Draw, anything, integers, short_text
+from tests.fuzz.schema import DEFS, Draw, anything, integers, short_text
 from tests.fuzz.wire import BOT_USER
 from tests.town import (
     CHEN,
@@ -44,7 +44,15 @@ STRANGE = (-1009999999999, -4900000001, 600000001, ZHANG, LIN, OPERATOR, WATER_M
 """A group bound to nothing, a basic group, private chats."""
 CHATS = (*DISTRICTS, *DISTRICTS, *DISTRICTS, *UNITS, *OFFICES, *STRANGE)
 PEOPLE = (ZHANG, LI, MARIA, WANG, LIN, CHEN, ZHOU, WATER_MAN, POWER_MAN, HEXI_SECRETARY, 500000302, OPERATOR, 600000001)
-CLEAR = ("自来水井盖坏了", "路灯不亮", "垃圾成堆", "rubbish in the way", "manhole cover cracked", "路面破损", "占道堆物")
+CLEAR = (
+    "自来水井盖坏了",
+    "路灯不亮",
+    "垃圾成堆",
+    "rubbish in the way",
+    "manhole cover cracked",
+    "路面破损",
+    "占道堆物",
+)
 CHATTER = ("早上好", "谢谢", "吃了吗", "已修好", "see you", "not a report", "上报", "👍", "？")
 
 words = st.one_of(st.sampled_from(CLEAR), st.sampled_from(CHATTER), st.sampled_from(EVERY), short_text)
@@ -104,7 +112,12 @@ class Kitchen:
         kind = "private" if chat_id > 0 else "group" if chat_id > -(10**12) else "supergroup"
         chat = {"id": chat_id, "type": kind, "first_name" if chat_id > 0 else "title": "…"}
         sent = int(self.mill.clock.at.timestamp())
-        return {"message_id": self.message(), "date": sent, "chat": {**chat, **sender.get("_chat", {})}, **_from(sender, chat)}
+        return {
+            "message_id": self.message(),
+            "date": sent,
+            "chat": {**chat, **sender.get("_chat", {})},
+            **_from(sender, chat),
+        }
 
     def update(self, kind: str, body: dict[str, Any]) -> Cooked:
         if kind == "message":
@@ -234,7 +247,9 @@ def _quoted(message: dict[str, Any]) -> dict[str, Any]:
 
 def draw_press(draw: Draw) -> Recipe:
     pick, button, sender = draw(picks), draw(picks), draw_sender(draw)
-    change = draw(st.sampled_from(["", "", "", "", "", "data", "incident", "place", "bare", "inline", "game", "choice"]))
+    change = draw(
+        st.sampled_from(["", "", "", "", "", "data", "incident", "place", "bare", "inline", "game", "choice"])
+    )
     other, elsewhere = draw(st.one_of(short_text, st.sampled_from(ODD_DATA))), draw(chats)
     number = draw(st.one_of(st.integers(0, 60), integers))
 
@@ -249,7 +264,13 @@ def draw_press(draw: Draw) -> Recipe:
             if "callback_data" in each
         ]
         data = datas[button % len(datas)] if datas else "a:1:accept:"
-        body = {"id": str(kitchen.message()), "from": user(sender), "chat_instance": "1", "message": message, "data": data}
+        body = {
+            "id": str(kitchen.message()),
+            "from": user(sender),
+            "chat_instance": "1",
+            "message": message,
+            "data": data,
+        }
         pieces = data.split(":")
         match change:
             case "data":
@@ -277,7 +298,8 @@ ODD_DATA = (
     "", ":", ":::", "a", "a:1", "a:1:accept", "a:1:accept:x:y", "a:-1:accept:", "a:１:accept:", "a:²:accept:",
     "a:999999999:accept:", "a:9999999999999999999999:accept:", "a:1:ACCEPT:", "a:1:undo:", "a:1:comment:", "a:1:park:",
     "a:1:merge:2", "a:1:dispatch:-1", "a:1:dispatch:999999999", "a:1:dispatch:٣", "a:1:file:nothing", "a:1:file:",
-    "a:1:say_fixed:maybe", "a:1:return:because", "m:1:return:", "m:1:nothing:", "m:1::", "m:999:more:", "o:1::", "o:0::",
+    "a:1:say_fixed:maybe", "a:1:return:because", "m:1:return:", "m:1:nothing:", "m:1::", "m:999:more:", "o:1::",
+    "o:0::",
     "p:0:queue:-1", "p:0:queue:99999999999", "p:0:queue:٣", "p:0:queue:999999999", "b:0::o1", "b:0::u9999", "b:0::x1",
     "b:0::d", "b:0::o٣", "z:1:accept:", "A:1:accept:", "a:1:accept:" + "x" * 53, "\x00" * 64, "井" * 21, "a:1:\ud800:",
 )  # fmt: skip
@@ -293,7 +315,11 @@ def draw_command(draw: Draw) -> Recipe:
     def cook(kitchen: Kitchen) -> list[Cooked]:
         body = kitchen.frame(chat_id, sender)
         text = f"/{name}{at} {rest}"
-        body |= {"caption": text, "photo": [{"file_id": "p", "file_unique_id": "u", "width": 9, "height": 9}]} if photo else {"text": text}
+        body |= (
+            {"caption": text, "photo": [{"file_id": "p", "file_unique_id": "u", "width": 9, "height": 9}]}
+            if photo
+            else {"text": text}
+        )
         found = kitchen.theirs(pick) if pick is not None else None
         if found is not None:
             body |= {"reply_to_message": _quoted(found), "chat": found["chat"]}
@@ -304,7 +330,8 @@ def draw_command(draw: Draw) -> Recipe:
 
 ARGUMENTS = (
     "", "1", "SD-2026-0001", "sd-2026-1", "HX-2026-0001", "2026-1", "0", "-1", "99999999", "%", "_", "水", "noodles",
-    "zh", "en", "xx", "o1", "d1", "u1", "o2", "d4", "u9", "张记面馆,中山路 12 号", "Name, <b>address</b>", ",", "a" * 200,
+    "zh", "en", "xx", "o1", "d1", "u1", "o2", "d4", "u9", "张记面馆,中山路 12 号", "Name, <b>address</b>", ",",
+    "a" * 200,
 )  # fmt: skip
 
 
@@ -335,7 +362,11 @@ def draw_membership(draw: Draw) -> Recipe:
 
 
 def draw_migration(draw: Draw) -> Recipe:
-    chat_id, sender, order = draw(chats), draw_sender(draw), draw(st.sampled_from(["both", "first", "second", "turned"]))
+    chat_id, sender, order = (
+        draw(chats),
+        draw_sender(draw),
+        draw(st.sampled_from(["both", "first", "second", "turned"])),
+    )
     heir = draw(st.sampled_from([-1002000000000 - n for n in range(4)]))
 
     def cook(kitchen: Kitchen) -> list[Cooked]:
@@ -383,13 +414,37 @@ def draw_far(draw: Draw) -> Recipe:
     return cook
 
 
-WRONG = (None, "", "x", 0, -1, 1.5, 2**63, 2**200, -(2**63) - 1, True, [], {}, [[]], {"a": {}}, "\ud800", "\x00", [None])
+WRONG = (
+    None,
+    "",
+    "x",
+    0,
+    -1,
+    1.5,
+    2**63,
+    2**200,
+    -(2**63) - 1,
+    True,
+    [],
+    {},
+    [[]],
+    {"a": {}},
+    "\ud800",
+    "\x00",
+    [None],
+)
 
 
 def draw_broken(draw: Draw) -> Recipe:
     """A real update with one thing in it gone or of another kind."""
-    inner = draw(st.sampled_from([draw_message, draw_press, draw_reply, draw_membership, draw_edit, draw_command]))(draw)
-    way, drop, instead = draw(st.lists(picks, min_size=1, max_size=6)), draw(st.booleans()), draw(st.sampled_from(WRONG))
+    inner = draw(st.sampled_from([draw_message, draw_press, draw_reply, draw_membership, draw_edit, draw_command]))(
+        draw
+    )
+    way, drop, instead = (
+        draw(st.lists(picks, min_size=1, max_size=6)),
+        draw(st.booleans()),
+        draw(st.sampled_from(WRONG)),
+    )
 
     def cook(kitchen: Kitchen) -> list[Cooked]:
         found = inner(kitchen)

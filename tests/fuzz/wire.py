@@ -57,7 +57,7 @@ class Wire(BaseSession):
         raise AssertionError("nothing is downloaded here")
         yield b""
 
-    async def make_request(self, bot: Bot, method: TelegramMethod[Any], timeout: int | None = None) -> Any:
+    async def make_request(self, bot: Bot, method: TelegramMethod[Any], timeout: int | None = None) -> Any:  # noqa: ASYNC109
         asked = self._asked(bot, method)
         name = method.__api_method__
         self.stood.wrong += [f"{name}: {each}" for each in wrong_with(name, asked)]
@@ -67,7 +67,9 @@ class Wire(BaseSession):
 
     def _asked(self, bot: Bot, method: TelegramMethod[Any]) -> dict[str, Any]:
         fields = method.model_dump(warnings=False)
-        prepared = {key: self.prepare_value(value, bot=bot, files={}, _dumps_json=False) for key, value in fields.items()}
+        prepared = {
+            key: self.prepare_value(value, bot=bot, files={}, _dumps_json=False) for key, value in fields.items()
+        }
         return {key: value for key, value in prepared.items() if value is not None}
 
     def _answer(self, name: str, asked: dict[str, Any], method: TelegramMethod[Any]) -> Any:
