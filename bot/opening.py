@@ -4,9 +4,9 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from hashlib import sha256
 from dataclasses import fields
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from sqlite3 import Error as SqliteError
 from zoneinfo import ZoneInfo

@@ -235,7 +235,7 @@ def standing_posts(session: Session, subject: str, chat_id: int, kind: str) -> l
 def reminders_told(session: Session, incident_id: int, most: int) -> list[dict[str, Any]]:
     """The args of the incident's newest reminders, in whatever chat."""
     query = select(Post.args).where(Post.incident_id == incident_id, Post.kind == "reminder")
-    return list(session.exec(query.order_by(col(Post.id).desc()).limit(most)).all())
+    return [dict(args) for args in session.exec(query.order_by(col(Post.id).desc()).limit(most)).all()]
 
 
 def latest_posts(session: Session, subject: str, kind: str, most: int) -> Sequence[Post]:

@@ -52,9 +52,11 @@ def change(mutant: str, module: str) -> tuple[str, str, str]:
     from mutmut.mutation.diff_apply import get_diff_for_mutant
 
     diff = get_diff_for_mutant(mutant, path=Path(f"{module}.py")).splitlines()
-    lines = {
-        sign: " ".join(line[1:].strip() for line in diff if re.match(rf"\{sign}(?!\{sign})", line)) for sign in "-+"
-    }
+    lines = {}
+    for sign in "-+":
+        # The headline of a diff begins with three of them.
+        changed = (line[1:].strip() for line in diff if line.startswith(sign) and not line.startswith(sign * 3))
+        lines[sign] = " ".join(changed)
     function = re.sub(r"^x_|^xǁ", "", mutant.rpartition(".")[2].partition("__mutmut")[0]).replace("ǁ", ".")
     return function, lines["-"], lines["+"]
 

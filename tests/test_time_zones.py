@@ -1,14 +1,13 @@
 """The hour that comes twice and the hour that never comes, in zones with odd rules of their own: quiet hours, working
-hours, limits, the daily check and the month, tried out by hand-counted cases and by cases that nobody has thought of."""
+hours, limits, the daily check and the month, by hand-counted cases and by cases that nobody has thought of."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.deadlines import Clock, Limits, Running, deadlines
@@ -24,7 +23,7 @@ ZONES = (
 """Without summer time; with an hour of it at 02:00; with half an hour; at midnight; given up for Ramadan; set back over
 midnight into the day before (Havana at 01:00, Beirut at 24:00)."""
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-TRIES = settings(max_examples=150, deadline=None, derandomize=True)
+TRIES = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 
 class EveryDay:

@@ -27,7 +27,7 @@ from bot.services.aligning import align
 from bot.services.auditing import repair, survey
 from bot.services.desk import Desk, Ground
 from bot.services.reminding import fire
-from bot.services.showing import note, prepare
+from bot.services.showing import note, prepare, set_out
 from bot.workdays import ChinaWorkdays
 from storage.migrating import migrate
 from storage.posts import due_chats, first_due, next_due, release_leases
@@ -340,6 +340,8 @@ class Year:
         prepared = prepare(Desk(session, self.ground, self.now), post_id)
         if prepared is None:
             return
+        if prepared.sends:
+            set_out(Desk(session, self.ground, self.now), post_id)
         session.flush()
         outcome, rang = self.chats.show(prepared.place, prepared.shape, post_id, kind, incident_id, self.now)
         if rang:
