@@ -17,7 +17,7 @@ from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.services.desk import Desk, Ground
-from bot.services.forgetting import Keep, let_go
+from bot.services.forgetting import Keep, cautious, let_go
 from bot.services.reminding import fire
 from storage.store import StorageAway, Store
 from storage.tables import Timer
@@ -141,9 +141,10 @@ class Ticker:
         now = self._clock.now()
         try:
             await self._store.write(lambda session: forget_handled(session, now, KEEP_HANDLED))
+            as_of = await self._store.write(lambda session: cautious(Desk(session, self._ground, now, "clock")))
             for _ in range(PAGES):
                 gone = await self._store.write(
-                    lambda session: let_go(Desk(session, self._ground, now, "clock"), self._keep)
+                    lambda session: let_go(Desk(session, self._ground, as_of, "clock"), self._keep)
                 )
                 if not gone:
                     break

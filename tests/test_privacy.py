@@ -190,11 +190,13 @@ def test_what_is_no_user_id_is_refused_in_one_line(
     assert ended.value.code == 2 and len(told.splitlines()) == 1 and ("user id" in told or "unrecognized" in told)
 
 
-async def tidied(here: Walk, days: float, **settings: int) -> None:
-    """What the relay lets go of when its clock has gone on so far."""
+async def tidied(here: Walk, days: float, patiently: bool = True, **settings: int) -> None:
+    """What the relay lets go of when its clock has gone on so far: hour by hour, or (not `patiently`) in one leap."""
     chosen = load(here.home / "config.env").model_copy(update=settings)
     store, clock = await databases.opened(here.home), Clock()
     clock.ahead = timedelta(days=days)
+    if patiently:
+        here.rows("DELETE FROM note WHERE key = 'age is told as of'")
     try:
         await Ticker(store, ground_of(chosen), clock, keep_of(chosen)).tidy()
     finally:
@@ -234,6 +236,17 @@ async def test_each_kind_of_data_goes_when_its_time_is_over(tmp_path: Path) -> N
         assert here.rows("SELECT number, status, category FROM incident WHERE id = 1") == [
             ("SD-2026-0001", "closed", "cover.water")
         ]
+
+
+async def test_a_clock_that_leaps_by_years_erases_nothing(tmp_path: Path) -> None:
+    async with walk(tmp_path, running=False) as here:
+        async with here.running():
+            await a_life(here)
+        await tidied(here, 0)
+        await tidied(here, 3000, patiently=False)
+        await tidied(here, 3000, patiently=False)
+        assert here.rows("SELECT reporter_id FROM incident WHERE id = 1") == [(ZHANG,)]
+        assert here.rows("SELECT count(*) FROM post WHERE incident_id = 1") != [(0,)]
 
 
 async def test_nought_keeps_for_ever(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ from tests.year import DISTRICT, OFFICE, POWER, SECRETARY, WATER, Plan, Year
 from tests.year_chats import Faults
 
 LONG = int(os.environ.get("YEAR_INCIDENTS", "0"))
-"""The long form: so many incidents in each year (`YEAR_INCIDENTS=2000 pytest tests/test_time.py -k a_year`)."""
+"""The long form: so many incidents in all four years (`YEAR_INCIDENTS=2000 pytest tests/test_time.py -k a_year_of`)."""
+SHORT = 36
 NONE = Faults()
 COVER, LIGHT, UNCLEAR = "自来水井盖被货车压裂", "路灯不亮了", "看这里"
 MONDAY = date(2026, 9, 7)
@@ -60,7 +61,7 @@ async def test_a_year_of_operation_keeps_every_promise_at_every_step(
 ) -> None:
     store = await opened(tmp_path)
     try:
-        plan = Plan(LONG or incidents, zone, seed=7, quiets=quiets)
+        plan = Plan(incidents * LONG // SHORT if LONG else incidents, zone, seed=7, quiets=quiets)
         told = await Year(store, plan).run(tmp_path)
     finally:
         await store.close()

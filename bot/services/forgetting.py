@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.acts import ENDED, Status
 from bot.services import drafting
@@ -11,10 +11,14 @@ from bot.services.desk import Desk
 from storage.erasing import Erased, age, drop_old_failures, drop_old_notices, erase_person
 from storage.incidents import drafts_of
 from storage.posts import bump
-from storage.tables import Incident
+from storage.tables import Incident, Note
 
 PAGE = 100
 """Incidents emptied in one transaction."""
+
+
+AS_OF = "age is told as of"
+STEP = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ def let_go(desk: Desk, keep: Keep) -> int:
         if each.name == "messages":
             drop_old_notices(desk.session, desk.now - kept)
     return gone
+
+
+def cautious(desk: Desk) -> datetime:
+    """The moment by which age is told: it follows the clock by a day an hour at most.
+
+    A clock that leaps ahead by years is set right within hours; what was erased meanwhile would be gone for good.
+    """
+    note = desk.session.get(Note, AS_OF) or Note(key=AS_OF, value="")
+    last = datetime.fromisoformat(note.value) if note.value else desk.now
+    as_of = min(desk.now, last + STEP)
+    note.value = as_of.isoformat()
+    desk.session.add(note)
+    return as_of
 
 
 def digest(key: str, user_id: int) -> str:

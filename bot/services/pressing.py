@@ -75,7 +75,7 @@ def _act(desk: Desk, case: _Case) -> Told:
     somewhere = (case.pressed.message_id or case.pressed.ephemeral_id) is not None
     if case.post is None and somewhere and not _concerned(desk, case):
         # On a message that is none of ours: whoever guesses numbers does not learn which of them there are.
-        return Told(case.speech.tell("That incident does not exist any more."), alert=True)
+        return Told(case.speech.tell("This is not yours to do."), alert=True)
     told = acting.act(desk, case.person, case.press.incident, Act(case.press.name), case.press.choice, case.speech)
     _set_menu(desk, case.post, told.menu)
     return told

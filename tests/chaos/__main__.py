@@ -69,7 +69,7 @@ class Campaign:
         yield "lost, done twice, shown wrongly", "0" if not self.failed else "see the failed rounds"
         yield "first sends on their way at a kill", str(sum(each.unknown for each in verdicts))
         yield "doubled: counted by the relay, seen in the chats", f"{told}, {seen}"
-        yield "counted, but never left the process", str(told - seen)
+        yield "counted, but it never arrived", str(told - seen)
         yield "start to running, s", _spread([second for each in self.outcomes for second in each.starting])
         yield "start to nothing waiting, s", _spread([second for each in self.outcomes for second in each.recovering])
         yield "took, s", f"{self.seconds:.0f}"

@@ -67,8 +67,16 @@ class Deaths:
         known = inner if inner and chance.random() < 0.85 else known
         if not known:
             return None
-        fewest = min(self.of[name] + self.missed[name] for name in known)
-        name = chance.choice([name for name in known if self.of[name] + self.missed[name] == fewest])
+        tried = Counter[str]()
+        for name, times in (*self.of.items(), *self.missed.items()):
+            tried[name.rsplit(" ", 1)[0]] += times
+
+        def rank(name: str) -> tuple[int, int]:
+            """Every await once, before any is died at in another phase."""
+            return tried[name.rsplit(" ", 1)[0]], self.of[name] + self.missed[name]
+
+        fewest = min(map(rank, known))
+        name = chance.choice([name for name in known if rank(name) == fewest])
         # Half of them live for a while first: what is reached all the time is not only died at right after the start.
         return Death(name, chance.choice((0.0, chance.uniform(0.5, LIVING + 1))))
 
