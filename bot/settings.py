@@ -183,15 +183,15 @@ class Settings(BaseSettings):
         SecretStr, _whole_text(r"[\w-]{1,256}", "cannot be sent: write up to 256 letters, digits, - or _")
     ] = SecretStr("")
     photo_store: Annotated[str, AfterValidator(_photo_store)] = ""
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _one_of("DEBUG", "INFO", "WARNING", "ERROR")] = (
-        "INFO"
-    )
-    log_format: Annotated[Literal["text", "json"], _one_of("text", "json")] = "text"
     keep_people: Annotated[int, BeforeValidator(_days)] = 365
     keep_words: Annotated[int, BeforeValidator(_days)] = 730
     keep_pictures: Annotated[int, BeforeValidator(_days)] = 730
     keep_messages: Annotated[int, BeforeValidator(_days)] = 90
     keep_failed: Annotated[int, BeforeValidator(_days)] = 30
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _one_of("DEBUG", "INFO", "WARNING", "ERROR")] = (
+        "INFO"
+    )
+    log_format: Annotated[Literal["text", "json"], _one_of("text", "json")] = "text"
     sandbox_port: Annotated[int, BeforeValidator(_port)] = 8081
 
     @classmethod

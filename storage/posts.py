@@ -286,6 +286,23 @@ def release_leases(session: Session, now: datetime) -> int:
     )
 
 
+NEWEST = 5_000
+
+
+def sent_since(session: Session, moment: datetime, without: Iterable[str]) -> list[tuple[int, datetime]]:
+    """(chat, when) of what was sent for the first time after the moment, oldest first, of the newest posts.
+
+    Kinds in `without` count against no chat. Changes of what stood there already are not known one by one.
+    """
+    newest = session.exec(select(func.max(Post.id))).one() or 0
+    rows = session.exec(
+        select(Post.chat_id, Post.sent_at)
+        .where(col(Post.id) > newest - NEWEST, col(Post.sent_at) > moment, col(Post.kind).not_in(tuple(without)))
+        .order_by(col(Post.sent_at))
+    ).all()
+    return [(chat_id, at) for chat_id, at in rows if at is not None]
+
+
 QUIET = "quiet:"
 
 

@@ -168,7 +168,7 @@ async def test_a_database_that_cannot_be_used_is_told(sandbox: tuple[Sandbox, st
     assert "newer than this program" in amiss(said)[0]
     (settings.data_dir / "relay.sqlite").write_bytes(b"dead" * 4096)
     _, said = await checked(settings)
-    assert "file is not a database" in amiss(said)[0] and "restore a backup" in amiss(said)[0]
+    assert "file is not a database" in amiss(said)[0] and "bot restore" in amiss(said)[0]
     dead = load(config(tmp_path, sandbox[1], DATABASE_URL="postgresql+asyncpg://a:canary-word@127.0.0.1:1/x"))
     _, said = await checked(dead)
     assert amiss(said)[0].startswith("✗ database: DATABASE_URL cannot be used")

@@ -158,7 +158,7 @@ async def test_a_restore_that_finds_no_room_leaves_the_old_database_in_its_place
     there = settings.model_copy(update={"data_dir": tmp_path / "small"})
     there.data_dir.mkdir()
     refused = 0
-    for free in range(0, 1600, 200):
+    for free in range(0, 1600, 100):
         with small(there.data_dir, "4m"):
             await (await open_database(there)).close()
             with closing(sqlite3.connect(there.data_dir / "relay.sqlite")) as base, base:

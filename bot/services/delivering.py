@@ -23,7 +23,7 @@ from bot.services.picturing import Later, Pictures
 from bot.services.showing import Prepared, note, prepare, put_off, set_out
 from bot.services.turns import Rank, Turns
 from bot.views.content import Content, Menu, Reaction, Shape
-from storage.posts import LAST, due_chats, first_due, held_chats, hold_chat, next_due, release_leases
+from storage.posts import LAST, due_chats, first_due, held_chats, hold_chat, next_due, release_leases, sent_since
 from storage.store import StorageAway, Store
 
 log = structlog.get_logger()
@@ -43,6 +43,7 @@ UNCOUNTED = LAST
 """Kinds whose calls are no messages: they count among all, not against a chat's twenty a minute."""
 STALLED = 300.0
 """Seconds without a sign of life after which a chat with something due is not being served."""
+MINUTE = timedelta(minutes=1)
 IDLE = 30.0
 """Seconds after which it looks again although nothing woke it."""
 
@@ -112,6 +113,10 @@ class Delivery:
         now = self._clock.now()
         for chat_id, until in (await self._persist(lambda session: held_chats(session, now))).items():
             self._paces.chat(chat_id).block(time.monotonic() + (until - now).total_seconds())
+        # What the last process said within the minute counts for Telegram, whoever says the rest.
+        minute = await self._persist(lambda session: sent_since(session, now - MINUTE, UNCOUNTED))
+        for chat_id, at in minute:
+            self._paces.spend(chat_id, time.monotonic() - max((now - at).total_seconds(), 0.0))
         while not self._ending:
             self._woken.clear()
             try:

@@ -123,7 +123,8 @@ def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:
     if post is not None:
         _note(desk, post, outcome, prepared.wanted, prepared.shape, prepared.place.chat_id)
     if isinstance(outcome, Shown) and outcome.message_ids:
-        if prepared.attempts:
+        if prepared.attempts or prepared.sends:
+            # One message gets through: so may what was refused or lost before it.
             hasten(desk.session, prepared.place.chat_id, desk.now)
         _learn(desk, prepared, outcome)
 
