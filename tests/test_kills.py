@@ -93,7 +93,7 @@ def draft(session: Session) -> int:
 
 async def test_a_timer_that_an_act_has_cleared_is_no_mistake(tmp_path: Path) -> None:
     """The ticker knew when the next one was due; by then somebody had acted, and it said every second that it stuck."""
-    store = await databases.store(tmp_path)
+    store = await databases.opened(tmp_path)
     try:
         incident_id = await store.write(draft)
         soon = datetime.now(UTC) + timedelta(milliseconds=300)

@@ -194,7 +194,7 @@ async def restored(drill: Drill, backup: Path, cards: list[dict[str, Any]]) -> N
         assert await here.press(WATER_MAN, WATER, cards[0], "Accept") == "Done: Accept."
         await here.sees(WATER, lambda each: "SD-2026-0002" in words(each) and "In hand" in words(each))
         # What is lost is lost: its card stands there, and its buttons are nobody else's.
-        assert "does not exist any more" in await here.press(WATER_MAN, WATER, cards[-1], "Made safe")
+        assert "not yours to do" in await here.press(WATER_MAN, WATER, cards[-1], "Made safe")
         assert await here.press(URBAN_MAN, URBAN, fresh, "Accept") == "Done: Accept."
         await here.settled()
         mark = await drill.mark()

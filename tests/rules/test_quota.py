@@ -138,7 +138,11 @@ def test_a_report_that_comes_while_the_list_is_on_its_way_is_in_the_next_one(few
     set_out(few.desk, post.ident)
     few.session.flush()
     report(few)
+    # Each is a job of its own, with a session of its own.
+    few.session.flush()
+    few.session.expire_all()
     note(few.desk, on_its_way, Shown((4711,), "text"))
+    few.session.flush()
     few.session.refresh(post)
     assert post.shown < post.wanted and post.due_at is not None
 
