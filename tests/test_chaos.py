@@ -38,7 +38,7 @@ def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.mark.xfail(
-    reason="one round in some hundred kills left two posts of one incident as they were before an undo: issue 3 is open",
+    reason="once in some hundred kills two posts of one incident stayed as they were before an undo: issue 3 is open",
     strict=False,
 )
 @every_database
