@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: setup setup-dev run test burst chaos check audit bench mutants clean
+.PHONY: setup setup-dev run test burst chaos check audit mutants clean
 
 setup: $(VENV)/.installed
 

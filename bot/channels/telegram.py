@@ -1,7 +1,5 @@
 """Shows content on Telegram: chooses between sending, editing and deleting, and reads what each refusal means."""
 
-import html
-import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
@@ -45,7 +43,7 @@ from bot.channels.outcome import (
 )
 from bot.channels.refusals import LOST, MUTED, NOBODY, PICTURE, concession, refusal, says
 from bot.channels.wire import NotCarriedOut
-from bot.views.content import ALBUM, CAPTION, TEXT, Button, Content, Gone, Menu, Reaction, Shape, units
+from bot.views.content import ALBUM, CAPTION, TEXT, Button, Content, Gone, Menu, Reaction, Shape, plain, visible
 
 Pictures = Sequence[tuple[str, PictureData]]
 """(key, picture) of what the content shows, in its order."""
@@ -86,7 +84,7 @@ class Telegram:
         ephemeral = place.user_id is not None and place.chat_id < 0 and place.chat_id not in self._no_ephemeral
         without: frozenset[str] = frozenset()
         while True:
-            pictured = pictures if "picture" not in without and _visible(content.text) <= CAPTION else ()
+            pictured = pictures if "picture" not in without and visible(content.text) <= CAPTION else ()
             has = {"reply": place.reply_to, "thread": place.thread_id, "picture": pictured, "format": content.text}
             try:
                 return await self._send_as(place, content, pictured, ephemeral, without)
@@ -155,7 +153,7 @@ class Telegram:
         if place.ephemeral:
             return await self._edit_ephemeral(place, content, _markup(content.rows))
         key = pictures[0][0] if pictures else ""
-        fits = place.form == "photo" or _visible(content.text) <= CAPTION
+        fits = place.form == "photo" or visible(content.text) <= CAPTION
         way = "media" if key and key != place.picture and fits else "caption" if place.form == "photo" else "text"
         without: frozenset[str] = frozenset()
         while True:
@@ -363,26 +361,15 @@ def _file(picture: PictureData) -> str | BufferedInputFile:
     return picture if isinstance(picture, str) else BufferedInputFile(picture, "picture.jpg")
 
 
-_TAG = re.compile(r"<[^>]+>")
-
-
-def _plain(text: str) -> str:
-    return html.unescape(_TAG.sub("", text))
-
-
-def _visible(text: str) -> int:
-    return units(_plain(text))
-
-
 def _worded(text: str, most: int, without: Collection[str]) -> str:
     """The text as it goes out: HTML, or plain where Telegram does not read ours."""
     fitted = _fit(text, most)
-    return _plain(fitted) if "format" in without else fitted
+    return plain(fitted) if "format" in without else fitted
 
 
 def _fit(text: str, most: int) -> str:
     """Whole lines from the end are left out until the text fits; no tag spans two lines."""
     lines = text.split("\n")
-    while len(lines) > 1 and _visible("\n".join(lines)) > most:
+    while len(lines) > 1 and visible("\n".join(lines)) > most:
         lines.pop()
     return "\n".join(lines)

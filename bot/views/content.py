@@ -99,9 +99,14 @@ def units(text: str) -> int:
 _TAG = re.compile(r"<[^>]+>")
 
 
+def plain(text: str) -> str:
+    """What of HTML is to be read: without its tags."""
+    return html.unescape(_TAG.sub("", text))
+
+
 def visible(text: str) -> int:
-    """Length of HTML as Telegram counts it: without its tags."""
-    return units(html.unescape(_TAG.sub("", text)))
+    """Length of HTML as Telegram counts it."""
+    return units(plain(text))
 
 
 def shorten(text: str, most: int) -> str:
