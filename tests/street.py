@@ -24,13 +24,13 @@ from bot.domain import pace
 from bot.logs import set_up
 from bot.sandbox.server import Sandbox
 from tests.schema import hold
-from tests.town import BOT, OPERATOR, PATIENCE, Town, labels, relay, words
+from tests.town import BOT, OPERATOR, PATIENCE, SLOWNESS, Town, labels, relay, words
 
 UNIT_MAN, SECRETARY = 500000201, 500000001
 OFFICE = -1001000000001
 COVER = "自来水井盖坏了"
 """A water cover: it files itself and goes to the house's own unit."""
-CALL = 3 * PATIENCE / 20
+CALL = 3 * SLOWNESS
 """Seconds after which the relay gives up a call, here."""
 
 

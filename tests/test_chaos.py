@@ -37,10 +37,6 @@ def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Database]:
         yield made
 
 
-@pytest.mark.xfail(
-    reason="once in some hundred kills two posts of one incident stayed as they were before an undo: issue 3 is open",
-    strict=False,
-)
 @every_database
 async def test_killed_twenty_times_under_load_it_loses_and_doubles_nothing(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest

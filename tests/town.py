@@ -33,7 +33,10 @@ WATER_MAN, POWER_MAN, URBAN_MAN, TELECOM_MAN, PROPERTY_MAN = (500000200 + n for 
 OPERATOR = 500000900
 BOT = 700000001
 
-PATIENCE = float(os.environ.get("TOWN_PATIENCE", "20"))
+SLOWNESS = float(os.environ.get("TOWN_SLOWNESS", "1"))
+"""How many times slower than two quiet cores the machine is: what a test holds against the clock grows with it."""
+PATIENCE = 60 * SLOWNESS
+"""Seconds that something may take to come about; a test that passes never waits as long."""
 GATHER = 20
 """Seconds, in a `patient` alliance."""
 

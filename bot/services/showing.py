@@ -233,6 +233,8 @@ def _try_again(desk: Desk, post: Post, error: str, unknown: bool) -> None:
     """With growing patience, never for ever: a server that stays away is no reason to forget."""
     post.attempts += 1
     post.error, post.lease = error, None
+    # What stands there now may be the one or the other: nothing is taken for shown until it is said again.
+    post.digest = ""
     post.state = "unknown" if unknown and post.state == "sending" else _unsent(post)
     post.due_at = desk.now + timedelta(seconds=min(0.25 * 2 ** min(post.attempts, 11), 300))
 

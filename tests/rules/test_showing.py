@@ -21,7 +21,7 @@ from bot.domain.acts import Status
 from bot.services.posting import post_up
 from bot.services.showing import Prepared, note, prepare, put_off, set_out
 from bot.views.content import Content, Gone, Menu, Reaction
-from storage.posts import post_of_message, remember_messages
+from storage.posts import post_of_message, release_leases, remember_messages
 from storage.tables import Binding, Incident, Note, Person, Post
 from tests.rules.bench import (
     GUANDI_CHAT,
@@ -611,8 +611,45 @@ def test_an_edit_of_which_nothing_is_known_is_repeated(bench: Bench, maybe: bool
     assert tried(bench, post, Unknown("lost", sent_maybe=maybe)) == {
         "attempts": 1,
         "error": "lost",
+        "digest": "",
         "due_at": NOW + timedelta(seconds=0.5),
     }
+
+
+SAID = {**SENT, "digest": WELL.digest, "wanted": 2}
+"""The words it had before a change whose outcome nobody knows: the change was taken back since."""
+
+
+@pytest.mark.parametrize("outcome", [Unknown("lost", sent_maybe=True), None])
+def test_what_a_lost_edit_may_have_changed_is_not_taken_for_what_it_was(bench: Bench, outcome: Outcome | None) -> None:
+    post = notice(bench, **{**SAID, "digest": "other"})
+    prepared = ready(bench, post)
+    post.digest = WELL.digest
+    if outcome is None:
+        put_off(bench.desk, post.ident)
+    else:
+        note(bench.desk, prepared, outcome)
+    bench.now = NOW + MINUTE
+    assert ready(bench, post).shape == WELL
+
+
+def test_what_the_last_process_may_have_changed_is_not_taken_for_what_it_was(bench: Bench) -> None:
+    behind, goes = notice(bench, **SAID), notice(bench, STRANGE_CHAT, **SAID, remove_at=NOW)
+    still = notice(bench, GUANDI_CHAT, **{**SAID, "due_at": None})
+    assert release_leases(bench.session, NOW) == 0
+    bench.session.expire_all()
+    assert ready(bench, behind).shape == WELL
+    goes.remove_at = None
+    bench.session.add(goes)
+    assert ready(bench, goes).shape == WELL
+    assert row(still, bench.session)["digest"] == WELL.digest
+
+
+def test_what_the_last_process_was_sending_is_unknown(bench: Bench) -> None:
+    post = notice(bench, state="sending", lease=NOW + MINUTE, due_at=NOW - MINUTE)
+    assert release_leases(bench.session, NOW) == 1
+    found = row(post, bench.session)
+    assert (found["state"], found["lease"], found["due_at"]) == ("unknown", None, NOW)
 
 
 @pytest.mark.parametrize(("state", "after"), [("sending", "unknown"), ("unknown", "unknown"), ("due", "due")])
