@@ -70,8 +70,6 @@ def prepare(desk: Desk, post_id: int) -> Prepared | None:
         shape = Gone("·")
     unsent = not post.message_ids and post.form == ""
     if isinstance(shape, Gone) and unsent:
-        # What nobody knows to have arrived cannot be taken away either.
-        post.doubled += post.state == "unknown"
         _note(desk, post, Removed(), post.wanted, shape, post.chat_id)
         return None
     if shape.digest == post.digest and post.state == "shown":
@@ -158,6 +156,8 @@ def _note(desk: Desk, post: Post, outcome: Outcome, wanted: int, shape: Shape, c
         case Shown():
             _shown(desk, post, outcome, wanted, shape)
         case Removed():
+            # What nobody knows to have arrived cannot be taken away: it may stand there.
+            post.doubled += post.state == "unknown"
             forget_messages(desk.session, post.ident)
             post.message_ids, post.form, post.picture, post.digest = [], "", "", ""
             post.state, post.due_at, post.shown, post.lease = "gone", None, wanted, None

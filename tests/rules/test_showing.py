@@ -526,6 +526,14 @@ def test_what_was_taken_away_is_gone(bench: Bench) -> None:
     assert post_of_message(bench.session, WATER_CHAT, 7) is None
 
 
+@pytest.mark.parametrize(("state", "doubled"), [("unknown", 1), ("shown", 0)])
+def test_a_piece_of_an_album_that_may_stand_there_beside_what_is_taken_away_is_counted(
+    bench: Bench, state: str, doubled: int
+) -> None:
+    post = notice(bench, **{**SENT, "state": state}, remove_at=NOW)
+    assert tried(bench, post, Removed()).get("doubled", 0) == doubled
+
+
 @pytest.mark.parametrize(("remove_at", "state", "due"), [(None, "due", NOW), (NOW, "gone", None)])
 def test_what_was_called_for_again_while_it_went_is_looked_at_anew(
     bench: Bench, remove_at: Any, state: str, due: Any
