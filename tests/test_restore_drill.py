@@ -158,6 +158,9 @@ async def lived_and_lost(drill: Drill) -> tuple[Path, list[dict[str, Any]]]:
         await here.sees(OFFICE, "reported it")
         await here.sees(STREET, "SD-2026-0002")
         await here.sees(STREET, "SD-2026-0003")
+        accepted = await here.sees(URBAN, "SD-2026-0001")
+        await here.press(URBAN_MAN, URBAN, accepted, "Accept")
+        await here.sees(NANSHI, lambda each: "SD-2026-0001" in words(each) and "In hand" in words(each))
         await here.settled()
         cards = [each for each in await here.from_bot(WATER) if "SD-2026-" in words(each) and each.get("photo")]
     shutil.rmtree(here.home / "data")
@@ -188,6 +191,9 @@ async def restored(drill: Drill, backup: Path, cards: list[dict[str, Any]]) -> N
         await here.sees(OPERATOR, "python -m bot resume", person=OPERATOR)
         await here.settled(quiet=1)
         assert [chat for chat, _ in await drill.rung(mark)] == [OPERATOR]
+        # What was done in the hours that are lost stands there no more: the card says what the relay knows.
+        shown = await here.sees(NANSHI, "SD-2026-0001")
+        assert "In hand" not in words(shown)
         # Work goes on meanwhile: a new report, and an act on a card that was known.
         await here.photo(WANG, NANSHI, "垃圾又成堆", samples=("rubbish",))
         fresh = await here.sees(URBAN, "SD-2026-0201")
