@@ -133,6 +133,13 @@ def test_what_is_to_be_checked_reminds_at_each_working_days_opening() -> None:
     assert [moment.clock for moment in islice(steps(verify, CALENDAR), 1)] == [Clock.VERIFY]
 
 
+def test_the_next_day_begins_at_midnight_there_and_not_in_greenwich() -> None:
+    early = 22.0
+    """Tuesday, 07:00 in Shanghai: Monday still in Greenwich."""
+    verify = clock(Clock.VERIFY, 24, start=early)
+    assert spoken(verify, 1) == [(47.5, Step.VERIFY)]
+
+
 def test_the_next_step_is_the_nearest_of_all_clocks_and_strictly_later() -> None:
     clocks = [clock(Clock.REPAIR, 4), clock(Clock.SAFE, 1), clock(Clock.ACCEPT, 0.5)]
     heard, after = [], START

@@ -1,6 +1,6 @@
 """Who hears what when an incident's moment has come: unit, office, street; once, by day, and never twice."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from bot.domain.acts import Act, Role, Status
 from bot.services.effects import Step
 from bot.services.lifecycle import carry_out, settle
-from bot.services.reminding import fire
+from bot.services.reminding import fire, waits_until
 from storage.tables import Community, Incident, Person, Timer
 from storage.timers import set_timer
 from tests.rules.bench import (
@@ -347,3 +347,57 @@ def test_nobody_elses_reminders_are_touched(bench: Bench) -> None:
     assert alarm(bench, one)
     assert bench.timers(other) == before and bench.posts(other, "reminder") == []
     assert bench.session.get(Timer, (one.ident, "remind")) is not None
+
+
+# Sent
+
+
+SATURDAY = datetime(2026, 11, 28, 2, 0, tzinfo=UTC)
+"""10:00 in Shanghai."""
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "until"),
+    [
+        ({"clock": "verify"}, Status.RESOLVED, datetime(2026, 11, 30, 0, 30, tzinfo=UTC)),
+        ({"clock": "repair"}, Status.ACCEPTED, SATURDAY),
+        ({}, Status.ACCEPTED, SATURDAY),
+    ],
+)
+def test_a_reminder_to_check_waits_for_a_working_day_and_one_to_repair_does_not(
+    bench: Bench, args: dict[str, Any], status: Status, until: datetime
+) -> None:
+    incident = bench.incident(status, category="light")
+    bench.now = SATURDAY
+    assert waits_until(bench.desk, bench.post(incident, "reminder", args=args)) == until
+
+
+def test_a_reminder_waits_for_the_one_before_it_and_for_no_other(bench: Bench) -> None:
+    incident = bench.incident(Status.ACCEPTED)
+    stands = {"state": "shown", "message_ids": [7]}
+    bench.post(incident, "reminder", seq=1, **{**stands, "message_ids": []}, due_at=NOW + 2 * MINUTE)
+    bench.post(incident, "reminder", seq=2, **stands, due_at=None)
+    bench.post(incident, "reminder", seq=5, **stands, due_at=NOW + 3 * MINUTE)
+    own = bench.post(incident, "reminder", seq=4, **stands, due_at=NOW + 4 * MINUTE)
+    assert waits_until(bench.desk, own) == NOW
+    bench.post(incident, "reminder", seq=3, **stands, due_at=NOW + MINUTE)
+    assert waits_until(bench.desk, own) == NOW + MINUTE + timedelta(seconds=1)
+
+
+def test_a_reminder_of_nothing_waits_for_nothing(bench: Bench) -> None:
+    bench.now = NIGHT
+    assert waits_until(bench.desk, bench.post(None, "reminder")) == NIGHT
+
+
+def test_what_was_told_is_remembered_for_each_clock_by_its_newest(bench: Bench) -> None:
+    """The clock was set back: the same moments come by once more."""
+    incident = at_work(bench, NOW + 20 * MINUTE)
+    assert alarm(bench, incident)
+    told = bench.posts(incident, "reminder")[0].args["told"]
+    incident.reminded_at = NOW - HOUR
+    older = {name: at - 1 for name, at in told.items()}
+    bench.post(incident, "reminder", chat_id=WATER_CHAT, seq=9, args={"told": older}, state="gone", due_at=None)
+    bench.post(incident, "reminder", chat_id=WATER_CHAT, seq=10, args={}, state="gone", due_at=None)
+    count = len(bench.posts(incident, "reminder"))
+    assert alarm(bench, incident)
+    assert len(bench.posts(incident, "reminder")) == count
