@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
+from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.domain.words import N_
@@ -36,19 +37,18 @@ class Auditor:
 
     async def look(self) -> None:
         """One audit. While the database is away there is nothing to look at."""
-        now = self._clock.now()
+        # Each asks for the time when its turn has come: what was decided while it waited is not in the future.
         try:
-            seen = await self._store.read(
-                lambda session: survey(Desk(session, self._ground, now, "audit"), self._after)
-            )
-            done = await self._store.write(
-                lambda session: self._repair(Desk(session, self._ground, now, "audit"), seen)
-            )
+            seen = await self._store.read(lambda session: survey(self._desk(session), self._after))
+            done = await self._store.write(lambda session: self._repair(self._desk(session), seen))
         except StorageAway as error:
             log.debug("waits_for_storage", where="auditor", error=str(error))
             return
         self._after = seen.next_after
-        self._conclude(seen, done, now)
+        self._conclude(seen, done, self._clock.now())
+
+    def _desk(self, session: Session) -> Desk:
+        return Desk(session, self._ground, self._clock.now(), "audit")
 
     def _repair(self, desk: Desk, seen: Survey) -> Repairs:
         done = repair(desk, seen.suspects)

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,31 @@ async def test_a_chat_that_nobody_serves_turns_readyz_red(tmp_path: Path) -> Non
             await store.close()
         assert asked == [(WATER,)]
         assert auditor.troubles == {"audit: posts": "due for long in 1 chats that nobody serves"}
+
+
+async def test_what_was_decided_while_the_auditor_waited_is_not_in_the_future(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that keeps it waiting for longer than it forgives a clock."""
+    async with walk(tmp_path, running=False) as here:
+        async with up(here):
+            await accepted(here)
+        store, clock = await databases.opened(here.home), Clock()
+        auditor = Auditor(store, ground_of(load(here.home / "config.env")), clock, lambda _chats: [])
+        plain = {"read": store.read, "write": store.write}
+
+        async def late(way: str, job: Any) -> Any:
+            clock.ahead += timedelta(minutes=2)
+            told = int((clock.now() - timedelta(seconds=1)).timestamp() * 1000)
+            broken(here, f"UPDATE incident SET reminded_at = {told}")
+            return await plain[way](job)
+
+        for way in plain:
+            monkeypatch.setattr(store, way, partial(late, way))
+        before = here.rows("SELECT next_at FROM timer WHERE kind = 'remind'")
+        try:
+            await auditor.look()
+        finally:
+            await store.close()
+        assert auditor._mended == []
+        assert here.rows("SELECT next_at FROM timer WHERE kind = 'remind'") == before

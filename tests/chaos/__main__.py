@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,10 +20,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 from tests.chaos.nest import Nest, nest
 from tests.chaos.rounds import Deaths, Outcome, play
 from tests.databases import Database, Sqlite
-from tests.postgres import serving
+from tests.postgres import binaries, serving
 
 KILLS = 20
 """In one round."""
@@ -94,13 +97,14 @@ async def _rounds(made: Campaign, found: Nest, waiting: list[tuple[int, int]], f
     while waiting:
         seed, kills = waiting.pop(0)
         here = home / f"{made.kind}-{seed}"
-        try:
-            with fresh() as database:
+        with fresh() as database:
+            try:
                 outcome = await play(found, here, database, seed, kills, made.deaths, SHARE)
-        except AssertionError as error:
-            made.failed.append(f"{error}")
-            print(f"{made.kind} {seed}: FAILED, everything is in {here}\n{error}", flush=True)
-            continue
+            except AssertionError as error:
+                made.failed.append(f"{error}")
+                keep(database, here)
+                print(f"{made.kind} {seed}: FAILED, everything is in {here}\n{error}", flush=True)
+                continue
         made.outcomes.append(outcome)
         verdict = outcome.verdict
         print(
@@ -109,6 +113,15 @@ async def _rounds(made: Campaign, found: Nest, waiting: list[tuple[int, int]], f
             flush=True,
         )
         shutil.rmtree(here)
+
+
+def keep(database: Database, here: Path) -> None:
+    """A server's rows beside the rest of a round that failed: the database itself is dropped."""
+    if database.url:
+        address = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
+        programs = binaries()
+        dump = programs / "pg_dump" if programs else Path("pg_dump")
+        subprocess.run([dump, "--inserts", "-f", here / "rows.sql", address], check=False)
 
 
 def tell(made: Campaign) -> None:
