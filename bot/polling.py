@@ -243,7 +243,8 @@ def set_aside(desk: Desk, raw: Any, told: str) -> None:
             desk,
             operator,
             "note",
-            f"failed:{update_id}",
+            # Once an hour: a flood of them is no reason for a flood of messages, and /readyz counts them.
+            f"failed:{desk.now:%Y%m%d%H}",
             sentence=N_("Update {update} could not be handled and was kept. python -m bot retry tries it again."),
             values={"update": str(update_id)},
         )

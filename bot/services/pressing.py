@@ -155,10 +155,8 @@ def _page(desk: Desk, case: _Case) -> Told:
 def _all(desk: Desk, case: _Case) -> Told:
     if case.post is None or case.post.kind != "quota":
         return Told(case.speech.tell("This button is out of date."), alert=True)
-    told = Told()
-    if case.press.name in releasing.ALL:
-        wanted = Act(case.press.name)
-        told = releasing.order(desk, case.person, case.post, wanted, case.press.choice, case.speech)
+    wanted = Act(case.press.name) if case.press.name in releasing.ALL else None
+    told = releasing.order(desk, case.person, case.post, wanted, case.press.choice, case.speech)
     _set_menu(desk, case.post, told.menu)
     return told
 

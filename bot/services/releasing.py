@@ -24,15 +24,17 @@ ALL = (Act.DISPATCH, Act.DISMISS)
 """What can be done to a whole list."""
 
 
-def order(desk: Desk, person: Actor, post: Post, act: Act, reason: str, speech: Speech) -> Told:
-    """Do `act` to every incident of the list that `post` shows, if `person` may."""
+def order(desk: Desk, person: Actor, post: Post, act: Act | None, reason: str, speech: Speech) -> Told:
+    """Do `act` to every incident of the list that `post` shows, if `person` may; None folds its menu up again."""
     flood = Flood.of(post)
     found, total = waiting_page(desk.session, flood.community_id, flood.author_id, flood.upto, 0, 1)
     if not found:
         bump_post(desk.session, post, desk.now)
         return Told(speech.tell("Nothing waits here any more."))
-    if act not in ALL or may(person, act, found[0].matter, desk.now) is not None:
-        return Told(speech.tell("This is not yours to do."), alert=True)
+    if may(person, act or Act.DISMISS, found[0].matter, desk.now) is not None:
+        return Told(speech.tell("This is not yours to do."), alert=True, menu=str(post.args.get("menu", "")))
+    if act is None:
+        return Told()
     if act in REASONS and reason not in REASONS[act]:
         return Told(menu=str(act))
     upto = newest_waiting(desk.session, flood.community_id, flood.author_id)

@@ -7,7 +7,7 @@ sentence. What the program would render now is asked of the program's own views.
 import html
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -377,20 +377,44 @@ def _doubled(verdict: Verdict, case: Case, posts: Iterable[Post], incidents: dic
             f"counted {post.doubled} times",
         )
     verdict.unknown, verdict.doubled_told = sum(on_its_way.values()), sum(left.values())
+    strays = list(_strays(case, known))
+    verdict.doubled_seen = len(strays)
+    able = [[each for each in left if _speaks_of(by_id[each], message, place, incidents)] for place, message in strays]
+    for stray in _unowned(able, left):
+        place, message = strays[stray]
+        verdict.findings.append(f"nobody counted the message {place}: {words(message)[:60]!r}")
+
+
+def _strays(case: Case, known: Collection[Place]) -> Iterator[tuple[Place, Message]]:
+    """The bot's messages that no post knows, an album once."""
     albums = set()
     for place, message in _standing(case.chats).items():
-        if place in known:
-            continue
-        if message.get("media_group_id"):
-            if message["media_group_id"] in albums:
+        album = message.get("media_group_id")
+        if place not in known and (not album or album not in albums):
+            albums.add(album)
+            yield place, message
+
+
+def _unowned(able: Sequence[Sequence[int]], left: Mapping[int, int]) -> Iterator[int]:
+    """Those of the messages that find no post, however they are shared out. `able`: whose each may be; `left`: how many
+    each post may have."""
+    owned: dict[int, list[int]] = {post: [] for post in left}
+
+    def settle(message: int, asked: set[int]) -> bool:
+        for post in able[message]:
+            if post in asked:
                 continue
-            albums.add(message["media_group_id"])
-        verdict.doubled_seen += 1
-        owner = next((each for each in left if left[each] and _speaks_of(by_id[each], message, place, incidents)), None)
-        if owner is None:
-            verdict.findings.append(f"nobody counted the message {place}: {words(message)[:60]!r}")
-        else:
-            left[owner] -= 1
+            asked.add(post)
+            if len(owned[post]) < left[post]:
+                owned[post].append(message)
+                return True
+            for other in owned[post]:
+                if settle(other, asked):
+                    owned[post][owned[post].index(other)] = message
+                    return True
+        return False
+
+    return (message for message in range(len(able)) if not settle(message, set()))
 
 
 def _speaks_of(post: Post, message: Message, place: Place, incidents: dict[int, Incident]) -> bool:

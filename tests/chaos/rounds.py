@@ -6,6 +6,7 @@ chosen among those that the load was seen to reach, those never died at first.
 
 import asyncio
 import contextlib
+import json
 import random
 import shutil
 import signal
@@ -366,6 +367,9 @@ async def judged(game: Round, load: Load, unknown: frozenset[Unknown]) -> Verdic
     alarms = [line for line in game.log().splitlines() if any(alarm in line for alarm in ALARMS)]
     alarms += (game.home / "emulator.txt").read_text(encoding="utf-8").splitlines()[1:]
     verdict.expect(not alarms, f"the log says {len(alarms)} times: {alarms[:3]}")
+    if verdict.findings:
+        for name, kept in (("state", state), ("calls", calls)):
+            (game.home / f"{name}.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
     return verdict
 
 

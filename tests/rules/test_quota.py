@@ -254,6 +254,15 @@ def test_only_the_secretary_may(few: Bench) -> None:
         assert tap(few, pack(Press("all", 0, act, "advert")), person=PASSER) == "This is not yours to do."
     tick(few)
     assert kept.need == "quota" and "order" not in post.args
+    # Nor does anybody else fold up what the secretary has unfolded.
+    assert tap(few, pack(Press("all", 0, "dismiss"))) == ""
+    for act in ("back", "dispatch"):
+        tap(few, pack(Press("all", 0, act)), person=PASSER)
+        few.session.refresh(post)
+        assert post.args["menu"] == "dismiss"
+    tap(few, pack(Press("all", 0, "back")))
+    few.session.refresh(post)
+    assert post.args["menu"] == ""
 
 
 def test_who_is_no_longer_secretary_when_the_clock_comes_round_orders_nothing(few: Bench) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks (`make bench`): never tests, because a shared machine is no clock."""
