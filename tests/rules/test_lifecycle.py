@@ -7,9 +7,21 @@ import pytest
 
 from bot.domain.acts import ACTS, Act, Role, Status
 from bot.domain.deadlines import Clock
+from bot.domain.ladder import Moment
+from bot.domain.ladder import Step as Rung
 from bot.domain.rights import BOT, Actor
 from bot.services.effects import Step
-from bot.services.lifecycle import carry_out, decide, restore, running, schedule, settle
+from bot.services.lifecycle import (
+    carry_out,
+    decide,
+    late,
+    may_remind,
+    next_reminder,
+    restore,
+    running,
+    schedule,
+    settle,
+)
 from storage.tables import Incident, Unit
 from storage.timers import set_timer
 from tests.rules.bench import (
@@ -32,6 +44,8 @@ from tests.rules.bench import (
 )
 
 UNDO = timedelta(minutes=1)
+NIGHT, MORNING = NOW.replace(hour=15), NOW.replace(hour=23)
+"""23:00 in Shanghai, and 07:00 of the next day there, when the quiet hours end."""
 
 
 def act_out(bench: Bench, incident: Incident, act: Act, role: Role, actor: Actor | None = None, **fields: Any) -> None:
@@ -182,6 +196,44 @@ def test_a_community_without_quiet_hours_is_reminded_at_night(bench: Bench) -> N
 
 
 # Which clocks run
+
+
+def test_the_latest_of_the_limits_that_ran_out_comes_first(bench: Bench) -> None:
+    incident = bench.incident(safe_due=NOW - HOUR, accept_due=NOW - 2 * HOUR, repair_due=NOW)
+    assert [each.clock for each in late(incident, NOW)] == [Clock.REPAIR, Clock.SAFE, Clock.ACCEPT]
+    assert [each.clock for each in late(incident, NOW - MINUTE)] == [Clock.SAFE, Clock.ACCEPT]
+    assert late(bench.incident(Status.FILED, number="OW-2026-0002", accept_due=NOW - HOUR), NOW) == []
+
+
+def test_a_limit_that_ran_out_unheard_is_owed_whatever_came_after_it(bench: Bench) -> None:
+    ran_out: dict[str, Any] = {"safe_due": None, "repair_due": NOW - MINUTE, "reminded_at": NOW}
+    incident = bench.incident(Status.ACCEPTED, **ran_out)
+    assert next_reminder(bench.desk, incident) == Moment(NOW, Clock.REPAIR, Rung.DUE)
+    incident.breached = True
+    told = next_reminder(bench.desk, incident)
+    assert told is not None and told.at > NOW and told.step is not Rung.DUE
+
+
+def test_what_is_owed_is_heard_after_the_night_and_a_step_that_comes_sooner_before_it(bench: Bench) -> None:
+    bench.now = NIGHT
+    ran_out: dict[str, Any] = {"safe_due": None, "repair_due": NIGHT - MINUTE, "reminded_at": NIGHT}
+    incident = bench.incident(Status.ACCEPTED, category="light", dispatched_at=NIGHT - 72 * HOUR, **ran_out)
+    assert next_reminder(bench.desk, incident) == Moment(MORNING, Clock.REPAIR, Rung.DUE)
+    incident.dispatched_at = NIGHT - 2 * HOUR
+    assert next_reminder(bench.desk, incident) == Moment(MORNING, Clock.REPAIR, Rung.LATE), "of two, the weightier"
+    bench.community(quiet_hours="")
+    incident.reminded_at = NIGHT - HOUR
+    before = next_reminder(bench.desk, incident)
+    assert before is not None and (before.at < NIGHT - MINUTE, before.step) == (True, Rung.SOON)
+
+
+def test_the_secretary_is_reminded_on_working_days_and_a_unit_on_any(bench: Bench) -> None:
+    saturday = NOW + timedelta(days=5)
+    incident = bench.incident(Status.RESOLVED, category="light")
+    assert may_remind(bench.desk, incident, Clock.VERIFY, saturday) == saturday.replace(hour=0, minute=30) + timedelta(
+        days=2
+    )
+    assert may_remind(bench.desk, incident, Clock.REPAIR, saturday) == saturday
 
 
 def clocks(incident: Incident) -> dict[Clock, tuple[datetime, datetime]]:
