@@ -282,12 +282,13 @@ def forget_messages(session: Session, post_id: int) -> None:
 def release_leases(session: Session, now: datetime) -> int:
     """At start: what the last process was sending has an unknown outcome; it is sent again and counted.
 
-    What it was changing may stand there as before or after: it is said again even if it was taken back meanwhile.
+    What it was changing may stand there as before or after: it is said again even if it was taken back meanwhile. The
+    lease stays, to tell which attempt it was.
     """
     changing = (col(Post.state) == "shown", col(Post.due_at).is_not(None))
     session.execute(update(Post).where(*changing).values(digest="").execution_options(synchronize_session=False))
     return changed(
-        session, update(Post).where(col(Post.state) == "sending").values(state="unknown", due_at=now, lease=None)
+        session, update(Post).where(col(Post.state) == "sending").values(state="unknown", due_at=now)
     )
 
 

@@ -62,6 +62,10 @@ def prepare(desk: Desk, post_id: int) -> Prepared | None:
     post = session.get(Post, post_id, with_for_update=True)
     if post is None or post.due_at is None or post.due_at > desk.now:
         return None
+    if post.state == "sending":
+        # Not ours, then: a server may commit what it was told last by a relay that has died since.
+        post.state = "unknown"
+        session.add(post)
     if hold_back(desk, post):
         return None
     shape = _shape(desk, post)

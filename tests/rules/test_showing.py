@@ -314,6 +314,14 @@ def test_a_message_on_its_way_is_marked_and_a_second_time_counted(bench: Bench) 
     assert (post.state, post.doubled) == ("sending", 1)
 
 
+def test_what_another_relay_was_told_to_send_before_it_died_is_counted(bench: Bench) -> None:
+    post = notice(bench, state="sending", lease=NOW)
+    assert tried(bench, post, Unknown("lost", sent_maybe=True))["doubled"] == 1
+    over = bench.post(bench.incident(Status.CLOSED), "reminder", state="sending", lease=NOW)
+    assert prepare(bench.desk, over.ident) is None
+    assert (over.state, over.doubled) == ("gone", 1)
+
+
 # It stands there
 
 
@@ -657,7 +665,7 @@ def test_what_the_last_process_was_sending_is_unknown(bench: Bench) -> None:
     post = notice(bench, state="sending", lease=NOW + MINUTE, due_at=NOW - MINUTE)
     assert release_leases(bench.session, NOW) == 1
     found = row(post, bench.session)
-    assert (found["state"], found["lease"], found["due_at"]) == ("unknown", None, NOW)
+    assert (found["state"], found["lease"], found["due_at"]) == ("unknown", NOW + MINUTE, NOW)
 
 
 @pytest.mark.parametrize(("state", "after"), [("sending", "unknown"), ("unknown", "unknown"), ("due", "due")])
