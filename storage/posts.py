@@ -287,9 +287,7 @@ def release_leases(session: Session, now: datetime) -> int:
     """
     changing = (col(Post.state) == "shown", col(Post.due_at).is_not(None))
     session.execute(update(Post).where(*changing).values(digest="").execution_options(synchronize_session=False))
-    return changed(
-        session, update(Post).where(col(Post.state) == "sending").values(state="unknown", due_at=now)
-    )
+    return changed(session, update(Post).where(col(Post.state) == "sending").values(state="unknown", due_at=now))
 
 
 NEWEST = 5_000

@@ -242,8 +242,33 @@ def test_patience_asked_for_holds_the_whole_chat_and_no_other(play: Play) -> Non
         assert first < 0.1 and min(others) >= 20 and len(others) == 3
         assert max(call.at for call in here.channel.to(WATER_CHAT)) < 3
         assert [post.state for post in here.posts(GUANDI_CHAT)] == ["shown"] * 3
+        # It waited; nothing failed and was begun anew.
+        assert sorted(here.names) == sorted([f"deliver {GUANDI_CHAT}", f"deliver {WATER_CHAT}"])
 
     play(rows, scene)
+
+
+def test_a_breath_of_patience_is_kept_by_reactions_too(play: Play) -> None:
+    def rows(bench: Bench) -> None:
+        note(bench, "a", GUANDI_CHAT)
+        reaction(bench, 1)
+
+    async def scene(here: Round) -> None:
+        here.channel.answers[GUANDI_CHAT] = [Wait(0.8)]
+        await here.run(30)
+        assert [call.at >= 0.8 for call in here.channel.calls] == [False, True, True]
+        assert {post.state for post in here.posts(GUANDI_CHAT)} == {"shown"}
+
+    play(rows, scene)
+
+
+def test_while_a_chat_waits_for_its_second_nothing_is_begun_anew(play: Play) -> None:
+    async def scene(here: Round) -> None:
+        await here.run(20)
+        assert here.names == [f"deliver {WATER_CHAT}"]
+        assert [round(call.at) for call in here.channel.calls] == [0, 1, 2]
+
+    play(several("a", "b", "c"), scene)
 
 
 def test_patience_asked_for_is_kept_by_the_next_process_too(play: Play) -> None:
