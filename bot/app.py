@@ -33,6 +33,7 @@ from bot.clock import Clock
 from bot.fetching import download
 from bot.instance import alone_on
 from bot.logs import redacted
+from bot.metering import Meters
 from bot.nursery import Nursery
 from bot.opening import StartError, apply_alliance, ground_of, keep_of, open_database
 from bot.polling import Intake, Polling, TokenRefused
@@ -47,6 +48,7 @@ from bot.ticker import Ticker
 from bot.views.content import Screen
 from bot.views.help import menu
 from bot.web.health import health_app
+from bot.web.metrics import Measured
 from handlers.routes import dispatcher
 from storage.store import StorageAway, Store
 from storage.updates import try_out
@@ -153,7 +155,8 @@ class App:
         store.on_commit = stirred
         loop = asyncio.get_running_loop()
         store.health.on_back = lambda seconds: loop.call_soon_threadsafe(self._storage_back, store, ground, seconds)
-        await self._open_web(stack, settings, store, polling, auditor)
+        meters = Meters(store, clock, intake, delivery, ticker)
+        await self._open_web(stack, settings, store, polling, auditor, meters)
         # A kill is no fault: what it left unknown is delivery's, and no news to the auditor.
         with contextlib.suppress(StorageAway):
             await store.write(delivery.release)
@@ -226,7 +229,13 @@ class App:
             log.debug("alliance_changed", change=change)
 
     async def _open_web(
-        self, stack: contextlib.AsyncExitStack, settings: Settings, store: Store, polling: Polling, auditor: Auditor
+        self,
+        stack: contextlib.AsyncExitStack,
+        settings: Settings,
+        store: Store,
+        polling: Polling,
+        auditor: Auditor,
+        meters: Meters,
     ) -> None:
         async def troubles() -> dict[str, str]:
             found = {**self.nursery.troubles, **auditor.troubles}
@@ -240,7 +249,10 @@ class App:
                 found["storage"] = trouble
             return found
 
-        runner = web.AppRunner(health_app(troubles), access_log=None)
+        async def measured() -> Measured:
+            return await meters.read(len(await troubles()))
+
+        runner = web.AppRunner(health_app(troubles, measured), access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         try:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -104,6 +105,10 @@ class Intake:
         self._answers_at_once = asyncio.Semaphore(ANSWERS)
         self._answering: set[asyncio.Task[None]] = set()
         self._kinds = frozenset(routes.resolve_used_update_types())
+        self.tally: Counter[str] = Counter()
+        """What became of an update (taken, again, set_aside) → how often."""
+        self.behind = 0.0
+        """Seconds between the last message's own time and its being taken in."""
 
     async def take_all(self, updates: list[Any]) -> None:
         """A batch: one chat's updates in their order, different chats side by side. Raises nothing, whatever came."""
@@ -125,8 +130,10 @@ class Intake:
         while True:
             try:
                 await self._feed(raw)
+                self._took(raw)
                 return
             except HandledBefore:
+                self.tally["again"] += 1
                 return
             except StorageAway as error:
                 log.debug("waits_for_storage", where="intake", error=str(error))
@@ -137,7 +144,14 @@ class Intake:
                 if failures < TRIES and not isinstance(error, ValidationError):
                     continue
                 if await self._set_aside(raw, error):
+                    self.tally["set_aside"] += 1
                     return
+
+    def _took(self, raw: dict[str, Any]) -> None:
+        self.tally["taken"] += 1
+        sent = (raw.get("message") or {}).get("date")
+        if isinstance(sent, int):
+            self.behind = max(self._clock.now().timestamp() - sent, 0.0)
 
     async def _feed(self, raw: Any) -> None:
         if number_of(raw) is None:

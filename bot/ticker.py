@@ -6,6 +6,7 @@ it comes within a second and not when the hour has come round again.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -48,6 +49,8 @@ class Every(BaseTrigger):  # type: ignore[misc]
 class Ticker:
     def __init__(self, store: Store, ground: Ground, clock: Clock, keep: Keep) -> None:
         self._store, self._ground, self._clock, self._keep = store, ground, clock, keep
+        self.tally: Counter[str] = Counter()
+        """Kind of timer → how often one fired."""
         self._next: datetime | None = None
         self._known = False
         self._ticking = asyncio.Lock()
@@ -126,9 +129,11 @@ class Ticker:
     async def _fire(self, incident_id: int, kind: str, now: datetime) -> bool:
         """One incident's moment; when it fails, this one pauses and the others go on. False: it was moved meanwhile."""
         try:
-            return await self._store.write(
+            mine = await self._store.write(
                 lambda session: fire(Desk(session, self._ground, now, "clock"), incident_id, kind)
             )
+            self.tally[kind] += mine
+            return mine
         except StorageAway:
             raise
         except Exception:

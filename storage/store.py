@@ -10,7 +10,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from sqlmodel import Session
 
 from storage.away import Health, StorageAway, StorageDamaged, postgres_trouble, sqlite_trouble, sqlstate
 from storage.examining import rescued
+from storage.timing import Spans
 
 __all__ = ["Job", "PostgresStore", "SqliteStore", "StorageAway", "StorageDamaged", "Store", "open_store", "stir"]
 
@@ -49,6 +50,8 @@ class Store(Protocol):
 
     on_commit: Listener | None
     health: Health
+    times: Mapping[str, Spans]
+    """`read`, `write` → how long they took, waiting for their turn included."""
 
     async def write(self, job: Job[T]) -> T: ...
     async def read(self, job: Job[T]) -> T: ...
@@ -107,6 +110,7 @@ class SqliteStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.on_commit: Listener | None = None
         self.health = Health()
+        self.times: Mapping[str, Spans] = {"read": Spans(), "write": Spans()}
         self._path, self._file = path, _identity(path)
         self._rescued = False
         self._writer = sqlite_engine(path, writing=True, create=False, patience=SLICE)
@@ -121,11 +125,13 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.put(_Waiting(job, future, loop))
-        # Shielded: once handed over, the job may be committed although the caller has gone away.
-        return await asyncio.shield(future)
+        with self.times["write"].measured():
+            # Shielded: once handed over, the job may be committed although the caller has gone away.
+            return await asyncio.shield(future)
 
     async def read(self, job: Job[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
+        with self.times["read"].measured():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
     def _read(self, job: Job[T]) -> T:
         try:
@@ -296,6 +302,7 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self.on_commit: Listener | None = None
         self.health = Health()
+        self.times: Mapping[str, Spans] = {"read": Spans(), "write": Spans()}
         self._engine: AsyncEngine = create_async_engine(
             url,
             pool_size=8,
@@ -306,6 +313,10 @@ class PostgresStore:
         self._losers = asyncio.Lock()
 
     async def write(self, job: Job[T]) -> T:
+        with self.times["write"].measured():
+            return await self._write(job)
+
+    async def _write(self, job: Job[T]) -> T:
         for race in range(RACES):
             try:
                 # Who has lost once goes in single file: many who lose together would only lose to each other again.
@@ -352,7 +363,8 @@ class PostgresStore:
         return value, stirred
 
     async def read(self, job: Job[T]) -> T:
-        value, _ = await self._transact(job, writing=False)
+        with self.times["read"].measured():
+            value, _ = await self._transact(job, writing=False)
         return value
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ A loop that is woken by commits. What it does not know the outcome of, it does a
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -82,6 +83,8 @@ class Delivery:
         self._busy: set[int] = set()
         self._quiet = asyncio.Event()
         self._ending = False
+        self.tally: Counter[str] = Counter()
+        """What a call came to → how often; `doubled`: first sends that were repeated after an unknown outcome."""
         self._since = time.monotonic()
         self._beats: dict[int, float] = {}
         """When the worker of a chat last showed that it is at work."""
@@ -266,11 +269,13 @@ class Delivery:
     async def _set_out(self, prepared: Prepared) -> None:
         """Written last of all: what a kill leaves unknown is what was on its way, not what was being made ready."""
         now = self._clock.now()
-        await self._persist(lambda session: set_out(Desk(session, self._ground, now), prepared.post_id))
+        again = await self._persist(lambda session: set_out(Desk(session, self._ground, now), prepared.post_id))
+        self.tally["doubled"] += again
 
     async def _note(self, prepared: Prepared, outcome: Outcome) -> None:
         now = self._clock.now()
         await self._persist(lambda session: note(Desk(session, self._ground, now), prepared, outcome))
+        self.tally[type(outcome).__name__.lower()] += 1
         if isinstance(outcome, Shown):
             for key, file_id in outcome.file_ids.items():
                 await self._pictures.remember(key, file_id)

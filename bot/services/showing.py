@@ -103,13 +103,18 @@ def prepare(desk: Desk, post_id: int) -> Prepared | None:
     return Prepared(post.ident, post.wanted, place, shape, post.attempts, post.urgent, carded, lost)
 
 
-def set_out(desk: Desk, post_id: int) -> None:
-    """A message goes out now, all it takes being at hand: until its outcome is noted, it may stand there or not."""
+def set_out(desk: Desk, post_id: int) -> bool:
+    """A message goes out now, all it takes being at hand: until its outcome is noted, it may stand there or not.
+
+    Returns whether it may stand there already."""
     post = desk.session.get(Post, post_id, with_for_update=True)
-    if post is not None:
-        post.doubled += post.state == "unknown"
-        post.state, post.lease = "sending", desk.now + LEASE
-        desk.session.add(post)
+    if post is None:
+        return False
+    again = post.state == "unknown"
+    post.doubled += again
+    post.state, post.lease = "sending", desk.now + LEASE
+    desk.session.add(post)
+    return again
 
 
 def note(desk: Desk, prepared: Prepared, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ from storage.tables.columns import Numbered, at_column, big_column, json_column
 
 _STRANDED = text("due_at IS NULL AND shown < wanted")
 _LEASED = text("lease IS NOT NULL")
+_BROKEN = text("state = 'broken'")
 
 
 class Post(Numbered, table=True):
@@ -23,6 +24,8 @@ class Post(Numbered, table=True):
         # What nothing would look at, and what is held by a lease: a handful at most, for the auditor.
         Index("post_stranded", "id", sqlite_where=_STRANDED, postgresql_where=_STRANDED),
         Index("post_leased", "lease", sqlite_where=_LEASED, postgresql_where=_LEASED),
+        # For those who watch: what was refused for good.
+        Index("post_broken", "id", sqlite_where=_BROKEN, postgresql_where=_BROKEN),
     )
 
     id: int | None = Field(default=None, primary_key=True)
