@@ -31,6 +31,7 @@ class Auditor:
     ) -> None:
         self._store, self._ground, self._clock, self._idle = store, ground, clock, idle
         self._after = 0
+        self._sending: frozenset[tuple[int, datetime | None]] = frozenset()
         self._mended: list[tuple[datetime, str, str]] = []
         self.troubles: dict[str, str] = {}
         """What is wrong and could not be repaired, for /readyz: name → in words."""
@@ -40,7 +41,9 @@ class Auditor:
         # Each asks for the time when its turn has come: what was decided while it waited is not in the future.
         try:
             seen = await self._store.read(lambda session: survey(self._desk(session), self._after))
-            done = await self._store.write(lambda session: self._repair(self._desk(session), seen))
+            # A clock that leaps makes a call that has just begun look old: it is believed the second time.
+            stuck, self._sending = seen.sending & self._sending, seen.sending
+            done = await self._store.write(lambda session: self._repair(self._desk(session), seen, stuck))
         except StorageAway as error:
             log.debug("waits_for_storage", where="auditor", error=str(error))
             return
@@ -50,8 +53,8 @@ class Auditor:
     def _desk(self, session: Session) -> Desk:
         return Desk(session, self._ground, self._clock.now(), "audit")
 
-    def _repair(self, desk: Desk, seen: Survey) -> Repairs:
-        done = repair(desk, seen.suspects)
+    def _repair(self, desk: Desk, seen: Survey, stuck: frozenset[tuple[int, datetime | None]]) -> Repairs:
+        done = repair(desk, seen.suspects, stuck)
         if done.mended or done.broken:
             # Once a day and operator: what repeats is in the log, and in /readyz.
             for operator in desk.ground.operators:

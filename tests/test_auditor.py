@@ -237,6 +237,30 @@ async def test_a_chat_that_nobody_serves_turns_readyz_red(tmp_path: Path) -> Non
         assert auditor.troubles == {"audit: posts": "due for long in 1 chats that nobody serves"}
 
 
+async def test_what_is_on_its_way_for_too_long_is_sent_again_once_that_is_sure(tmp_path: Path) -> None:
+    async with walk(tmp_path, running=False) as here:
+        async with up(here):
+            await accepted(here)
+        store, clock = await databases.opened(here.home), Clock()
+        auditor = Auditor(store, ground_of(load(here.home / "config.env")), clock, lambda _chats: [])
+        lease = int(clock.now().timestamp() * 1000)
+        broken(here, f"UPDATE post SET state = 'sending', lease = {lease}, due_at = 1 WHERE kind = 'card'")
+        asked = "SELECT state FROM post WHERE kind = 'card'"
+        try:
+            # The clock leaps while a call is on its way, which then arrives.
+            clock.ahead += timedelta(hours=1)
+            await auditor.look()
+            assert here.rows(asked) == [("sending",)]
+            broken(here, f"UPDATE post SET lease = {lease + 1} WHERE kind = 'card'")
+            await auditor.look()
+            assert here.rows(asked) == [("sending",)] and auditor._mended == []
+            await auditor.look()
+            assert here.rows(asked) == [("unknown",)]
+            assert [name for _, name, _ in auditor._mended] == ["post_long_sending"]
+        finally:
+            await store.close()
+
+
 async def test_what_was_decided_while_the_auditor_waited_is_not_in_the_future(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

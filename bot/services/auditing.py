@@ -6,7 +6,7 @@ behind a moment, nothing that is over a reminder. What can be repaired is, and i
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.acts import ENDED, Status
 from bot.services.desk import Desk
@@ -51,6 +51,8 @@ class Survey:
     """Chats in which something has been due for long; delivery knows whether it is at it."""
     set_aside: int
     """Updates that no handler survived."""
+    sending: frozenset[tuple[int, datetime | None]] = frozenset()
+    """(post, lease) of what has been on its way for longer than any call takes, by the clock; that may have leapt."""
 
 
 @dataclass
@@ -79,11 +81,15 @@ def survey(desk: Desk, after: int = 0) -> Survey:
         next_after=page[-1] if len(page) == PAGE else 0,
         waiting=tuple(overdue_chats(desk.session, desk.now - STANDING)),
         set_aside=set_aside(desk.session),
+        sending=frozenset(
+            (post.ident, post.lease) for post in posts_long_sending(desk.session, desk.now - LEASE_OVER, MOST)
+        ),
     )
 
 
-def repair(desk: Desk, suspects: Iterable[int] = ()) -> Repairs:
-    """Set right the clock's traces, these incidents, and whatever is over or stands still."""
+def repair(desk: Desk, suspects: Iterable[int] = (), sending: Iterable[tuple[int, datetime | None]] = ()) -> Repairs:
+    """Set right the clock's traces, these incidents, and whatever is over or stands still. `sending`: what was on its
+    way for too long at the last survey and is still at this one."""
     done = Repairs()
     _clock(desk, done)
     for incident_id in suspects:
@@ -92,7 +98,7 @@ def repair(desk: Desk, suspects: Iterable[int] = ()) -> Repairs:
         if incident is not None and Status(incident.status) not in ENDED:
             _incident(desk, done, incident)
     _ended(desk, done)
-    _posts(desk, done)
+    _posts(desk, done, sending)
     return done
 
 
@@ -201,14 +207,16 @@ def _ended(desk: Desk, done: Repairs) -> None:
     desk.session.flush()
 
 
-def _posts(desk: Desk, done: Repairs) -> None:
+def _posts(desk: Desk, done: Repairs, sending: Iterable[tuple[int, datetime | None]]) -> None:
     for post in posts_without_moment(desk.session, MOST):
         post.due_at = desk.now
         _restart(desk, done, "post_without_moment", post)
-    for post in posts_long_sending(desk.session, desk.now - LEASE_OVER, MOST):
-        # Whether it went out nobody knows: it is sent again, and counted.
-        post.state, post.lease, post.due_at = "unknown", None, desk.now
-        _restart(desk, done, "post_long_sending", post)
+    for post_id, lease in sending:
+        held = desk.session.get(Post, post_id, with_for_update=True)
+        if held is not None and (held.state, held.lease) == ("sending", lease):
+            # Whether it went out nobody knows: it is sent again, and counted.
+            held.state, held.lease, held.due_at = "unknown", None, desk.now
+            _restart(desk, done, "post_long_sending", held)
 
 
 def _restart(desk: Desk, done: Repairs, name: str, post: Post) -> None:
