@@ -12,11 +12,14 @@ from bot.channels.outcome import Migrated, Missing, Outcome, Refused, Shown, Unf
 from bot.domain.acts import Status
 from bot.services.picturing import Found, Later
 from bot.views.content import Content, Gone, Menu, Reaction
+from storage.posts import held_chats
 from storage.tables import Post
 from tests.rules.bench import (
     GUANDI_CHAT,
     MINUTE,
     NOW,
+    OFFICE,
+    OPERATOR,
     POWER_CHAT,
     PROPERTY_CHAT,
     WATER_CHAT,
@@ -229,6 +232,33 @@ def test_a_menu_is_no_message_either(play: Play) -> None:
     play(rows, scene)
 
 
+def test_what_is_dangerous_waits_behind_no_other_chat(play: Play) -> None:
+    """Thirty go out a second: of what waits in other chats then, the dangerous one goes first, and reactions last."""
+
+    def rows(bench: Bench) -> None:
+        for number in range(50):
+            reaction(bench, number, 6000 + number)
+        for number in range(45):
+            note(bench, "a", 7000 + number)
+
+    async def scene(here: Round) -> None:
+        running = asyncio.create_task(here.run(20))
+        await asyncio.sleep(0.5)
+        await here.write(lambda bench: note(bench, "danger", 8000, urgent=True))
+        await running
+        at = {call.chat: call.at for call in here.channel.calls}
+        shown = [at[6000 + number] for number in range(50)]
+        said = [at[7000 + number] for number in range(45)]
+        assert at[8000] < 1.2
+        assert sum(each > at[8000] for each in said + shown) > 30
+        # Those reactions that had not gone before anything was said wait for everything that is.
+        assert not [each for each in shown if 0.5 < each < max(said)] and max(shown) > max(said)
+        with other_session() as session:
+            assert held_chats(session, NOW) == {}, "a turn that did not come is no patience asked for"
+
+    play(rows, scene)
+
+
 def test_patience_asked_for_holds_the_whole_chat_and_no_other(play: Play) -> None:
     def rows(bench: Bench) -> None:
         several("a", "b", chat=GUANDI_CHAT)(bench)
@@ -348,6 +378,32 @@ def test_what_a_killed_process_was_sending_is_sent_again_and_counted(play: Play)
         assert (post.state, post.doubled, post.lease) == ("shown", 1, None)
 
     play(lambda bench: note(bench, "a", state="sending", due_at=None, lease=NOW + MINUTE), scene)
+
+
+def test_what_the_last_process_said_within_the_minute_counts(play: Play) -> None:
+    def rows(bench: Bench) -> None:
+        for number in range(20):
+            note(bench, f"n{number}", GUANDI_CHAT, state="shown", due_at=None, sent_at=NOW - 20 * SECOND)
+            note(bench, f"n{number}", POWER_CHAT, state="shown", due_at=None, sent_at=NOW - 61 * SECOND)
+        note(bench, "a", GUANDI_CHAT)
+        note(bench, "a", POWER_CHAT)
+        note(bench, "a", WATER_CHAT)
+
+    async def scene(here: Round) -> None:
+        await here.run(60)
+        at = {call.chat: call.at for call in here.channel.calls}
+        assert 40 <= at[GUANDI_CHAT] < 41 and at[POWER_CHAT] < 1 and at[WATER_CHAT] < 1
+
+    play(rows, scene)
+
+
+def test_an_office_that_is_lost_is_told_to_the_operators(play: Play) -> None:
+    async def scene(here: Round) -> None:
+        here.channel.answers[OFFICE] = [Refused("Forbidden: bot was kicked", chat_lost=True)]
+        await here.run(5)
+        assert [call.chat for call in here.channel.calls] == [OFFICE, OPERATOR]
+
+    play(several("a", chat=OFFICE), scene)
 
 
 def test_a_group_that_moved_is_served_under_its_new_id(play: Play) -> None:
@@ -493,6 +549,16 @@ def test_a_picture_that_cannot_be_fetched_now_is_tried_five_times_and_then_left_
     play(card, scene)
 
 
+def test_a_picture_that_cannot_be_fetched_now_is_said_to_be_what_is_waited_for(play: Play) -> None:
+    async def scene(here: Round) -> None:
+        here.pictures.answers["part:1"] = [OSError("no network")] * 50
+        await here.run(0.2)
+        (post,) = here.posts(WATER_CHAT)
+        assert (post.state, post.error, post.attempts) == ("due", "picture", 1)
+
+    play(card, scene)
+
+
 def test_a_picture_that_is_there_after_all_goes_with_its_card(play: Play) -> None:
     async def scene(here: Round) -> None:
         here.pictures.answers["part:1"] = [OSError("no network")] * 2
@@ -599,6 +665,22 @@ def test_the_database_that_goes_away_over_a_picture_is_waited_for(play: Play) ->
 
 
 # Chats that hang, and the end
+
+
+def test_a_call_that_takes_its_time_does_not_hang(play: Play) -> None:
+    chats = [6000 + number for number in range(40)]
+
+    def rows(bench: Bench) -> None:
+        for chat in chats:
+            several("a", "b", chat=chat)(bench)
+
+    async def scene(here: Round) -> None:
+        here.channel.takes = dict.fromkeys(chats, 2.0)
+        await here.run(60)
+        assert len(here.channel.calls) == 80
+        assert max(call.at for call in here.channel.calls) < 9
+
+    play(rows, scene)
 
 
 def test_chats_whose_calls_hang_get_few_of_the_places(play: Play) -> None:
