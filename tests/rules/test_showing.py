@@ -378,6 +378,23 @@ def test_what_one_person_sees_is_no_message_of_the_chat(bench: Bench) -> None:
     assert post_of_message(bench.session, GUANDI_CHAT, 11) is None
 
 
+@pytest.mark.parametrize(
+    ("columns", "sooner"),
+    [({}, True), ({**SENT, "wanted": 2, "attempts": 1}, True), ({**SENT, "wanted": 2}, False)],
+    ids=["a first send", "an edit that was refused before", "an edit like any other"],
+)
+def test_one_message_gets_through_and_so_may_what_was_refused_before_it(
+    bench: Bench, columns: dict[str, Any], sooner: bool
+) -> None:
+    later = NOW + MINUTE
+    refused = notice(bench, subject="refused", attempts=2, due_at=later)
+    fresh = notice(bench, subject="fresh", due_at=later)
+    elsewhere = notice(bench, STRANGE_CHAT, subject="elsewhere", attempts=2, due_at=later)
+    tried(bench, notice(bench, **columns), Shown((11,), "text"))
+    assert row(refused, bench.session)["due_at"] == (NOW if sooner else later)
+    assert row(fresh, bench.session)["due_at"] == row(elsewhere, bench.session)["due_at"] == later
+
+
 def test_a_reaction_is_no_message(bench: Bench) -> None:
     incident = bench.incident()
     post = bench.post(incident, "reaction", chat_id=GUANDI_CHAT, reply_to=51)
@@ -690,6 +707,7 @@ def test_a_picture_that_does_not_fit_is_offered_otherwise_at_once(bench: Bench) 
         "error": "e" * 200,
         "due_at": NOW + timedelta(seconds=0.25),
     }
+    assert tried(bench, notice(bench, subject="z", attempts=2), Unfit("part:1", "odd"))["attempts"] == 3
     standing = notice(bench, subject="y", **SENT)
     tried(bench, standing, Unfit("part:1", "odd"))
     assert (standing.state, standing.attempts) == ("shown", 1)
@@ -831,6 +849,18 @@ def test_what_is_there_under_the_new_id_already_is_not_said_twice(bench: Bench) 
     after = row(late, bench.session)
     assert (after["chat_id"], after["state"], after["due_at"]) == (WATER_CHAT, "gone", None)
     assert row(twin, bench.session)["state"] == "due"
+
+
+def test_another_message_of_the_kind_under_the_new_id_is_no_twin(bench: Bench) -> None:
+    first = notice(bench)
+    note(bench.desk, ready(bench, first), Migrated(NEW))
+    notice(bench, NEW, subject="y")
+    late = notice(bench, subject="y")
+    late.seq = 1
+    bench.session.flush()
+    note(bench.desk, Prepared(late.ident, 1, Place(WATER_CHAT), WELL), Migrated(NEW))
+    after = row(late, bench.session)
+    assert (after["chat_id"], after["state"], after["due_at"]) == (NEW, "due", NOW)
 
 
 def test_what_was_on_its_way_when_the_move_was_told_is_sent_to_the_new_id(bench: Bench) -> None:
