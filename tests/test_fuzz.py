@@ -31,6 +31,8 @@ UPDATES = LONG or 1500
 """How many updates the mill is fed."""
 SHARES = 2
 """Tests they are spread over, for as many processors."""
+TOLD = 5_000
+"""After how many of them the long form says how far it is."""
 BATCH = 24
 """Recipes of one example; an album makes several updates, a reply to nothing none."""
 
@@ -112,7 +114,10 @@ def test_no_update_gets_stuck_and_no_screen_breaks(tmp_path: Path, share: int) -
     )
     @given(batches(BATCH))
     def feed(recipes: list[Recipe]) -> None:
+        before = figures.fed // TOLD
         asyncio.run(grind(copied(tmp_path / "ground", tmp_path / "work"), stood, recipes, figures))
+        if LONG and figures.fed // TOLD > before:
+            print(f"\nshare {share}: {figures}", flush=True)
 
     feed()
     print(f"\n{figures}")
