@@ -51,6 +51,8 @@ class Ticker:
         self._store, self._ground, self._clock, self._keep = store, ground, clock, keep
         self.tally: Counter[str] = Counter()
         """Kind of timer → how often one fired."""
+        self._still_due: set[tuple[int, str]] = set()
+        """What was due again after it was done, at the last tick that met such a thing."""
         self._next: datetime | None = None
         self._known = False
         self._ticking = asyncio.Lock()
@@ -110,6 +112,7 @@ class Ticker:
                     raise
             now = self._clock.now()
             if self._next is None or self._next > now:
+                self._still_due.clear()
                 return
             due = await self._store.read(lambda session, now=now: due_timers(session, now, GROUP))  # type: ignore[misc]
             if not due:
@@ -118,8 +121,11 @@ class Ticker:
                 continue
             fresh = [each for each in due if each not in done]
             if not fresh:
-                # What is still due after it was done waits for the next tick, lest a mistake spin at full speed.
-                log.error("timer_still_due", timers=due[:5])
+                # What is still due after it was done waits for the next tick, lest a mistake spin at full speed. Once
+                # it may be an act that was decided on before and committed after.
+                stuck, self._still_due = self._still_due & set(due), set(due)
+                if stuck:
+                    log.error("timer_still_due", timers=sorted(stuck)[:5])
                 return
             fired = await asyncio.gather(*(self._fire(incident_id, kind, now) for incident_id, kind in fresh))
             # One that was moved before its turn came may well be due again.

@@ -20,6 +20,7 @@ from bot.channels.telegram import Telegram
 from bot.clock import Clock
 from bot.opening import ground_of, keep_of
 from bot.sandbox.server import Sandbox
+from bot.services.desk import Desk
 from bot.settings import load
 from bot.ticker import Ticker
 from bot.views.content import Content
@@ -126,3 +127,35 @@ async def test_what_a_killed_relay_was_sending_is_no_news_to_the_operator(tmp_pa
             assert here.rows("select doubled from post where kind = 'card'") == [(1,)]
             told = [words(each) for each in await here.from_bot(OPERATOR, OPERATOR)]
             assert not any("not as it should be" in each for each in told), told
+
+
+async def test_a_timer_that_is_due_again_is_a_mistake_when_it_happens_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An act that was decided on before it fired and committed after may set it to that moment again, once."""
+    store = await databases.opened(tmp_path)
+    try:
+        incident_id = await store.write(draft)
+        fired = []
+
+        def sets_again(desk: Desk, incident_id: int, kind: str) -> bool:
+            fired.append(kind)
+            if len(fired) != 2:
+                set_timer(desk.session, incident_id, kind, desk.now)
+            else:
+                clear_timers(desk.session, incident_id, (kind,))
+            return True
+
+        monkeypatch.setattr("bot.ticker.fire", sets_again)
+        settings = load(config(tmp_path, "http://127.0.0.1:1"))
+        ticker = Ticker(store, ground_of(settings), Clock(), keep_of(settings))
+        for ticks, wanted in ((2, 0), (3, 2)):
+            # Twice: due again and then well; then three times due again.
+            await store.write(lambda session: set_timer(session, incident_id, "gather", datetime.now(UTC)))
+            ticker.wake()
+            with capture_logs() as said:
+                for _ in range(ticks):
+                    await ticker.tick()
+            assert [each["event"] for each in said] == ["timer_still_due"] * wanted
+    finally:
+        await store.close()
