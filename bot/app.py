@@ -44,6 +44,7 @@ from bot.services.operators import another_polls, was_away
 from bot.services.picturing import Pictures
 from bot.settings import Settings
 from bot.speech import LANGUAGES, Speech
+from bot.supervisor import Supervisor
 from bot.ticker import Ticker
 from bot.views.content import Screen
 from bot.views.help import menu
@@ -173,9 +174,13 @@ class App:
         self._started = True
         receiving = nursery.keep("polling", lambda: self._poll(polling))
         self._say(f"alliance-relay is running as @{me.username}.")
+        supervisor = Supervisor()
+        supervisor.running()
+        nursery.keep("signs of life", supervisor.keep_alive)
         if sandbox:
             self._say(f"No BOT_TOKEN: this is the sandbox. Open {base}/ in a browser.")
         await self.stopping.wait()
+        supervisor.stopping()
         end = asyncio.get_running_loop().time() + DRAIN
         polling.stop()
         await asyncio.wait({receiving}, timeout=DRAIN / 2)
