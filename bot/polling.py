@@ -149,7 +149,8 @@ class Intake:
 
     def _took(self, raw: dict[str, Any]) -> None:
         self.tally["taken"] += 1
-        sent = (raw.get("message") or {}).get("date")
+        message = raw.get("message")
+        sent = message.get("date") if isinstance(message, dict) else None
         if isinstance(sent, int):
             self.behind = max(self._clock.now().timestamp() - sent, 0.0)
 
