@@ -105,10 +105,10 @@ class Intake:
         self._answers_at_once = asyncio.Semaphore(ANSWERS)
         self._answering: set[asyncio.Task[None]] = set()
         self._kinds = frozenset(routes.resolve_used_update_types())
-        self.tally: Counter[str] = Counter()
+        self.tally: Counter[str] = Counter(taken=0, again=0, set_aside=0)
         """What became of an update (taken, again, set_aside) → how often."""
         self.behind = 0.0
-        """Seconds between the last message's own time and its being taken in."""
+        """Seconds between the last message's own time and its being taken in; 0 once nothing waits any more."""
 
     async def take_all(self, updates: list[Any]) -> None:
         """A batch: one chat's updates in their order, different chats side by side. Raises nothing, whatever came."""
@@ -260,7 +260,9 @@ def set_aside(desk: Desk, raw: Any, told: str) -> None:
             "note",
             # Once an hour: a flood of them is no reason for a flood of messages, and /readyz counts them.
             f"failed:{desk.now:%Y%m%d%H}",
-            sentence=N_("Update {update} could not be handled and was kept. python -m bot retry tries it again."),
+            sentence=N_(
+                "Updates that could not be handled were kept, {update} the first. python -m bot retry tries them again."
+            ),
             values={"update": str(update_id)},
         )
 
@@ -337,6 +339,8 @@ class Polling:
         elif self._is_alone():
             self._all_well()
         await self._intake.take_all(updates)
+        if not updates:
+            self._intake.behind = 0.0
         if numbers:
             self._offset = max(numbers) + 1
             self._pause = 1.0

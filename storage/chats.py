@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from bot.domain.acts import OPEN
+from storage.restored import HELD, holds
 from storage.store import stir
 from storage.tables import Binding, CategoryLimit, Community, District, Incident, Note, Post, Secretary, Shown, Unit
 
@@ -196,10 +197,13 @@ def rebind(session: Session, old: int, new: int, now: datetime) -> bool:
     session.execute(delete(Post).where(col(Post.id).in_(twice)))
     here = update(Post).where(col(Post.chat_id) == old, col(Post.state) != "gone")
     living = here.where(col(Post.kind).in_(("card", "line", "office", "reminder")))
-    session.execute(living.where(col(Post.incident_id).in_(still_open)).values(unsent))
     # Whatever was never shown is still owed: a list somebody asked for, a notice, the picture behind a card.
     owed = here.where(col(Post.form) == "", col(Post.due_at).is_not(None), col(Post.kind) != "reaction")
-    session.execute(owed.values(unsent))
+    restored = holds(session)
+    for owing in (living.where(col(Post.incident_id).in_(still_open)), owed):
+        session.execute(owing.where(~restored).values(unsent))
+        # The group moved in the time that a restore has lost: all of it was said again there already.
+        session.execute(owing.where(restored).values({**unsent, "state": "held", "due_at": None, "error": HELD["due"]}))
     session.execute(update(Post).where(col(Post.chat_id) == old).values(chat_id=new, state="gone", due_at=None))
     session.execute(delete(Shown).where(col(Shown.chat_id) == old))
     stir(session, "posts")

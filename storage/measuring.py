@@ -1,4 +1,4 @@
-"""Queries for those who watch the relay: each uses an index and ends early, however many rows there are."""
+"""Queries for those who watch the relay: each looks at what waits and not at what is over."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -5,14 +5,13 @@ Whether a message went out after the backup was made nobody knows; it waits for 
 
 from collections.abc import Sequence as Row_
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Update, and_, func, or_, text, update
+from sqlalchemy import ColumnElement, Update, and_, false, func, or_, text, update
 from sqlmodel import Session, col, select
 
-from bot.domain.acts import OPEN, REOPEN_DAYS
 from storage.incidents import highest_number
 from storage.store import stir
 from storage.tables import Community, Incident, Note, Post, Sequence
@@ -24,8 +23,6 @@ HELD = {"due": "held by a restore", "unknown": "held by a restore, unknown"}
 """State to go back to → what the held post says of itself, to be told from cards that wait behind a list."""
 SILENT = ("menu", "reaction")
 """Kinds that are set, not sent: doing it again disturbs nobody."""
-STANDING = ("card", "line", "office")
-"""Kinds that stand in a chat and say how far an incident is."""
 FREE = 100
 """Numbers left out for each day since the backup was made: what was given out meanwhile stands in the chats."""
 FREE_IDS = 100_000
@@ -54,22 +51,18 @@ def hold_unsent(session: Session, now: datetime, made: datetime) -> int:
     for which, told in chosen:
         statement = update(Post).where(which, col(Post.kind).not_in(SILENT))
         held += _changed(session, statement.values(state="held", due_at=None, lease=None, error=told))
+    # What stands in the chats may have been changed in the time that is lost: with the next change or reminder each is
+    # said again, even in the words the backup knows.
+    _changed(session, update(Post).where(col(Post.state) == "shown").values(digest=""))
     return held
 
 
-def look_again(session: Session, now: datetime) -> int:
-    """Have what stands in the chats say what the rows say; returns how much is looked at.
-
-    A day that is lost to the rows is still told by the messages: an incident that is open again would stand there as
-    closed. To change a message rings nobody; one that was taken away since is held (`hold_lost`).
-    """
-    still_told = select(Incident.id).where(
-        or_(col(Incident.status).in_(OPEN), col(Incident.closed_at) > now - timedelta(days=REOPEN_DAYS))
-    )
-    which = update(Post).where(
-        col(Post.state) == "shown", col(Post.kind).in_(STANDING), col(Post.incident_id).in_(still_told)
-    )
-    return _changed(session, which.values(wanted=Post.wanted + 1, digest="", due_at=now))
+def holds(session: Session) -> ColumnElement[bool]:
+    """Which posts a restore holds, or would hold if they had to be sent anew: none, once the operator has spoken."""
+    note = session.get(Note, WAITING_SINCE)
+    if note is None:
+        return false()
+    return or_(_is_held(), and_(col(Post.sent_at).is_not(None), col(Post.sent_at) < datetime.fromisoformat(note.value)))
 
 
 def _rest_of_an_album() -> Any:

@@ -191,9 +191,11 @@ async def restored(drill: Drill, backup: Path, cards: list[dict[str, Any]]) -> N
         await here.sees(OPERATOR, "python -m bot resume", person=OPERATOR)
         await here.settled(quiet=1)
         assert [chat for chat, _ in await drill.rung(mark)] == [OPERATOR]
-        # What was done in the hours that are lost stands there no more: the card says what the relay knows.
+        # What was done in the hours that are lost still stands there: it is set right with the next change.
         shown = await here.sees(NANSHI, "SD-2026-0001")
-        assert "In hand" not in words(shown)
+        assert "In hand" in words(shown)
+        await here.say(WANG, NANSHI, "还在那里", reply_to=shown["message_id"])
+        await here.sees(NANSHI, lambda each: "SD-2026-0001" in words(each) and "In hand" not in words(each))
         # Work goes on meanwhile: a new report, and an act on a card that was known.
         await here.photo(WANG, NANSHI, "垃圾又成堆", samples=("rubbish",))
         fresh = await here.sees(URBAN, "SD-2026-0201")

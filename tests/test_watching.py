@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from storage.store import StorageAway
 from tests.town import GUANDI, PATIENCE, URBAN, WATER, WATER_MAN, ZHANG, words
 from tests.walks import Walk, walk
 
@@ -37,12 +38,13 @@ async def test_the_page_counts_what_happened(tmp_path: Path) -> None:
     async with walk(tmp_path) as here:
         before = await page(here)
         assert before["relay_incidents_open dispatched"] == 0 and before["relay_troubles"] == 0
+        assert before["relay_calls_total refused"] == before["relay_updates_total set_aside"] == 0
         card = await here.report()
         await here.press(WATER_MAN, WATER, card, "Accept")
         await here.sees(WATER, "In hand")
         await here.settled()
         after = await page(here)
-        assert after["relay_updates_total taken"] - before.get("relay_updates_total taken", 0) == 2
+        assert after["relay_updates_total taken"] - before["relay_updates_total taken"] == 2
         sent = [call for call in await here.calls() if re.match("send|edit|setMessageReaction", call["method"])]
         assert after["relay_calls_total shown"] >= len(sent) >= 4
         assert (after["relay_incidents_open accepted"], after["relay_incidents_open dispatched"]) == (1, 0)
@@ -74,12 +76,14 @@ async def test_what_waits_and_what_was_refused_is_told_from_the_rows(tmp_path: P
 
 
 @pytest.mark.once
-async def test_the_page_is_there_while_the_database_is_not(tmp_path: Path) -> None:
+async def test_the_page_is_there_while_the_database_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_asked: object) -> None:
+        raise StorageAway("gone")
+
     async with walk(tmp_path) as here:
         await here.report()
         await here.settled()
-        for file in (here.home / "data").glob("relay.sqlite*"):
-            file.rename(file.with_name(f"away.{file.name}"))
-        await until(here, "relay_troubles")
+        monkeypatch.setattr("storage.measuring.due_posts", away)
         found = await page(here)
         assert found["relay_updates_total taken"] >= 1
+        assert "relay_posts_lag_seconds" not in found, "nobody knows"

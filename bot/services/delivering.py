@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
 import structlog
 from sqlmodel import Session
@@ -53,6 +53,11 @@ PATIENCE = 2.0
 """Seconds after which a post that is not urgent is looked up again instead of waiting on for its turn."""
 
 
+def _named(outcome: type[Outcome]) -> str:
+    """As it is counted."""
+    return outcome.__name__.lower()
+
+
 def _first_due(session: Session, chat_id: int, now: datetime, uncounted: bool) -> tuple[int, str] | None:
     found = first_due(session, chat_id, now, UNCOUNTED if uncounted else ())
     return (found.ident, found.kind) if found else None
@@ -83,7 +88,7 @@ class Delivery:
         self._busy: set[int] = set()
         self._quiet = asyncio.Event()
         self._ending = False
-        self.tally: Counter[str] = Counter()
+        self.tally: Counter[str] = Counter(dict.fromkeys(("doubled", *(_named(each) for each in get_args(Outcome))), 0))
         """What a call came to → how often; `doubled`: first sends that were repeated after an unknown outcome."""
         self._since = time.monotonic()
         self._beats: dict[int, float] = {}
@@ -220,6 +225,7 @@ class Delivery:
                 mine.begin()
                 began = time.monotonic()
                 outcome = await self._channel.show(prepared.place, prepared.shape, pictures or [])
+                self.tally[_named(type(outcome))] += 1
                 hangs = time.monotonic() - began > HANGS
                 (self._hanging.add if hangs else self._hanging.discard)(chat_id)
         if isinstance(outcome, Unfit):
@@ -275,7 +281,6 @@ class Delivery:
     async def _note(self, prepared: Prepared, outcome: Outcome) -> None:
         now = self._clock.now()
         await self._persist(lambda session: note(Desk(session, self._ground, now), prepared, outcome))
-        self.tally[type(outcome).__name__.lower()] += 1
         if isinstance(outcome, Shown):
             for key, file_id in outcome.file_ids.items():
                 await self._pictures.remember(key, file_id)

@@ -14,7 +14,7 @@ from bot.domain.worktime import out_of_quiet
 from bot.services.desk import Desk, Ground
 from bot.services.operators import was_restored
 from bot.services.reminding import fire
-from storage.restored import hold_unsent, look_again, skip_ids, skip_numbers
+from storage.restored import hold_unsent, skip_ids, skip_numbers
 from storage.store import Store
 from storage.tables import Community, Incident, Timer
 from storage.timers import due_timers
@@ -38,7 +38,6 @@ async def settle(store: Store, ground: Ground, made: datetime, now: datetime) ->
 
     def job(session: Session) -> Settled:
         held = hold_unsent(session, now, made)
-        look_again(session, now)
         numbers = skip_numbers(session, made, now, ground.zone)
         skip_ids(session, now)
         if held:

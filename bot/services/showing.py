@@ -51,8 +51,11 @@ class Prepared:
     @property
     def sends(self) -> bool:
         """Whether it makes a new message: going out twice, that would stand there twice."""
-        unsent = not self.place.message_ids and self.place.form == ""
-        return isinstance(self.shape, Content) and (unsent or self.shape.album)
+        if not isinstance(self.shape, Content):
+            return False
+        if self.shape.album:
+            return not set(self.shape.pictures) <= set(self.place.picture.split(","))
+        return not self.place.message_ids and self.place.form == ""
 
 
 def prepare(desk: Desk, post_id: int) -> Prepared | None:

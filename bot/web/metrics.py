@@ -25,18 +25,19 @@ class Measured:
     behind: float
     """How old the last message was when it was taken in."""
     calls: Mapping[str, int]
-    """What a call came to → how often."""
+    """What a call for a message came to → how often."""
     doubled: int
     """First sends that were repeated because nobody knows whether they arrived."""
     moments: Mapping[str, int]
     """Kind of timer → how often one fired."""
     times: Mapping[str, Spans]
     """`read`, `write` → how long the database took."""
-    due: int = 0
-    lag: float = 0.0
+    due: int | None = None
+    """None here and below: the database does not say."""
+    lag: float | None = None
     """For how long the message has been due that has waited longest."""
-    broken: int = 0
-    set_aside: int = 0
+    broken: int | None = None
+    set_aside: int | None = None
     incidents: Mapping[str, int] = field(default_factory=dict)
     """Status → how many open incidents."""
     troubles: int = 0
@@ -59,17 +60,21 @@ class _Page(Collector):
         told = self._told
         yield _counter("updates", "Updates taken in, by what became of them", "outcome", told.updates)
         yield _gauge("update_age_seconds", "How old the last message was when it was taken in", told.behind)
-        yield _counter("calls", "Calls to Telegram, by what they came to", "outcome", told.calls)
+        yield _counter("calls", "Calls for messages, by what they came to", "outcome", told.calls)
         yield CounterMetricFamily("relay_doubled", "First sends repeated after an unknown outcome", told.doubled)
         yield _counter("timers", "Moments of incidents that came, by kind", "kind", told.moments)
         spans = HistogramMetricFamily("relay_storage_seconds", "How long the database took", labels=("way",))
         for way, span in told.times.items():
             spans.add_metric((way,), list(_buckets(span)), span.seconds)
         yield spans
-        yield _gauge("posts_due", "Messages that are behind and whose moment has come", told.due)
-        yield _gauge("posts_lag_seconds", "For how long the one has been due that has waited longest", told.lag)
-        yield _gauge("posts_broken", "Messages refused for good", told.broken)
-        yield _gauge("updates_set_aside", "Updates that no handler survived", told.set_aside)
+        for name, words, value in (
+            ("posts_due", "Messages that are behind and whose moment has come", told.due),
+            ("posts_lag_seconds", "For how long the one has been due that has waited longest", told.lag),
+            ("posts_broken", "Messages refused for good", told.broken),
+            ("updates_set_aside", "Updates that no handler survived", told.set_aside),
+        ):
+            if value is not None:
+                yield _gauge(name, words, value)
         waiting = GaugeMetricFamily("relay_incidents_open", "Open incidents by status", labels=("status",))
         for status, count in sorted(told.incidents.items()):
             waiting.add_metric((status,), count)

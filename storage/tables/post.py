@@ -25,7 +25,7 @@ class Post(Numbered, table=True):
         Index("post_stranded", "id", sqlite_where=_STRANDED, postgresql_where=_STRANDED),
         Index("post_leased", "lease", sqlite_where=_LEASED, postgresql_where=_LEASED),
         # For those who watch: what was refused for good.
-        Index("post_broken", "id", sqlite_where=_BROKEN, postgresql_where=_BROKEN),
+        Index("post_broken", "state", sqlite_where=_BROKEN, postgresql_where=_BROKEN),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -46,10 +46,12 @@ class Post(Numbered, table=True):
     wanted: int = 1
     shown: int = 0
     state: str = "due"
-    """due, sending (an outcome is awaited), shown, broken (refused for good), held (behind a backlog list), gone."""
+    """due, sending (an outcome is awaited), unknown (it may have arrived), shown, broken (refused for good), held
+    (behind a backlog list, or by a restore), gone."""
     due_at: datetime | None = at_column()
     """When to look at it next; None: nothing to do."""
     lease: datetime | None = at_column()
+    """Which attempt it was that is under way, or that a killed process left unknown."""
     message_ids: list[int] = json_column(list)
     ephemeral: bool = False
     form: str = ""

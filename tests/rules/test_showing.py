@@ -851,6 +851,26 @@ def test_what_is_there_under_the_new_id_already_is_not_said_twice(bench: Bench) 
     assert row(twin, bench.session)["state"] == "due"
 
 
+def test_a_group_that_moved_in_the_time_a_restore_has_lost_is_told_nothing_twice(bench: Bench) -> None:
+    since = NOW - MINUTE
+    bench.session.add(Note(key="restored, waiting since", value=since.isoformat()))
+    incident = bench.incident()
+    stood = bench.post(incident, "card", **{**SENT, "sent_at": since - HOUR})
+    held = bench.post(incident, "reminder", seq=0, state="held", error="held by a restore", due_at=None)
+    fresh = bench.post(incident, "line", chat_id=WATER_CHAT)
+    note(bench.desk, ready(bench, stood), Migrated(NEW))
+    for post, state, due in ((stood, "held", None), (held, "held", None), (fresh, "due", NOW)):
+        after = row(post, bench.session)
+        assert (after["chat_id"], after["state"], after["due_at"]) == (NEW, state, due), post.kind
+
+
+def test_an_album_that_stands_there_whole_sends_nothing(bench: Bench) -> None:
+    place = Place(WATER_CHAT, message_ids=(7, 8), form="album", picture="part:1,part:2")
+    whole = Content("", (), ("part:1", "part:2"), album=True)
+    assert not Prepared(1, 1, place, whole).sends
+    assert Prepared(1, 1, place, Content("", (), ("part:1", "part:3"), album=True)).sends
+
+
 def test_another_message_of_the_kind_under_the_new_id_is_no_twin(bench: Bench) -> None:
     first = notice(bench)
     note(bench.desk, ready(bench, first), Migrated(NEW))

@@ -12,7 +12,7 @@ _BROKEN = sa.text("state = 'broken'")
 
 
 def upgrade() -> None:
-    op.create_index("post_broken", "post", ["id"], sqlite_where=_BROKEN, postgresql_where=_BROKEN)
+    op.create_index("post_broken", "post", ["state"], sqlite_where=_BROKEN, postgresql_where=_BROKEN)
 
 
 def downgrade() -> None:
