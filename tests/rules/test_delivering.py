@@ -10,9 +10,11 @@ import pytest
 
 from bot.channels.outcome import Migrated, Missing, Outcome, Refused, Shown, Unfit, Unknown, Wait
 from bot.domain.acts import Status
+from bot.services import delivering
 from bot.services.picturing import Found, Later
 from bot.views.content import Content, Gone, Menu, Reaction
 from storage.posts import held_chats
+from storage.store import StorageAway
 from storage.tables import Post
 from tests.rules.bench import (
     GUANDI_CHAT,
@@ -454,6 +456,103 @@ def test_a_post_that_cannot_be_rendered_pauses_longer_and_longer(play: Play) -> 
     play(rows, scene)
 
 
+# What the log says: operators search for these words (docs/operating.md)
+
+
+class Said:
+    """Takes the place of the log."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def __getattr__(self, level: str) -> Callable[..., None]:
+        return lambda event, **told: self.lines.append((level, event, told))
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    made = Said()
+    monkeypatch.setattr(delivering, "log", made)
+    return made
+
+
+LOST = Refused("kicked", chat_lost=True)
+UNSURE = Unknown("lost", sent_maybe=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (Wait(20.0), ("info", "patience_asked", {"seconds": 20.0})),
+        (Wait(0.5), ("info", "patience_asked", {"seconds": 0.5})),
+        (LOST, ("warning", "post_outcome", {"post": 1, "outcome": "Refused", "told": str(LOST)})),
+        (UNSURE, ("info", "post_outcome", {"post": 1, "outcome": "Unknown", "told": str(UNSURE)})),
+        (ZeroDivisionError(), ("exception", "post_failed", {"post": 1})),
+        (Shown((5,), "text"), None),
+    ],
+    ids=str,
+)
+def test_the_log_names_what_became_of_a_post(play: Play, said: Said, answer: Any, line: Any) -> None:
+    async def scene(here: Round) -> None:
+        here.channel.answers[WATER_CHAT] = [answer]
+        await here.run(5)
+
+    play(several("a"), scene)
+    told = [(level, event, {**named, "chat": WATER_CHAT}) for level, event, named in ([line] if line else [])]
+    assert said.lines == told
+
+
+def test_the_log_names_a_picture_that_was_not_fetched(play: Play, said: Said) -> None:
+    async def scene(here: Round) -> None:
+        here.pictures.answers["part:1"] = [OSError("secret address")]
+        await here.run(5)
+
+    play(card, scene)
+    assert said.lines == [("warning", "picture_not_fetched", {"post": 1, "error": "OSError"})]
+
+
+@pytest.mark.parametrize(
+    ("reads", "error", "line"),
+    [
+        (1, StorageAway("away"), ("debug", "waits_for_storage", {"where": "delivering", "error": "away"})),
+        (
+            2,
+            StorageAway("away"),
+            ("debug", "waits_for_storage", {"where": "delivering", "chat": WATER_CHAT, "error": "away"}),
+        ),
+        (2, ZeroDivisionError(), ("exception", "delivery_failed", {"chat": WATER_CHAT})),
+    ],
+    ids=["the look", "a chat", "a mistake"],
+)
+def test_the_log_names_what_holds_up_a_chat(play: Play, said: Said, reads: int, error: Exception, line: Any) -> None:
+    async def scene(here: Round) -> None:
+        plain, count = here.store.read, itertools.count(1)
+
+        async def read(job: Any) -> Any:
+            if next(count) == reads:
+                raise error
+            return await plain(job)
+
+        here.store.read = read  # type: ignore[method-assign]
+        await here.run(20)
+        assert told(here) == ["a"]
+        wait = 5 if isinstance(error, ZeroDivisionError) else 2
+        assert wait <= here.channel.calls[0].at < wait + 0.5
+
+    play(several("a"), scene)
+    assert said.lines == [line]
+
+
+def test_the_log_names_what_a_note_waits_for(play: Play, said: Said) -> None:
+    async def scene(here: Round) -> None:
+        here.store.away = 1
+        await here.run(5)
+        assert 1 <= here.channel.calls[0].at < 1.5
+
+    play(several("a"), scene)
+    assert said.lines == [("debug", "waits_for_storage", {"where": "delivering", "error": "away"})]
+
+
 # The database
 
 
@@ -653,8 +752,6 @@ def test_what_shows_no_picture_asks_for_none(play: Play) -> None:
 
 def test_the_database_that_goes_away_over_a_picture_is_waited_for(play: Play) -> None:
     async def scene(here: Round) -> None:
-        from storage.store import StorageAway
-
         here.pictures.answers["part:1"] = [StorageAway("away")]
         await here.run(30)
         (call,) = here.channel.calls
