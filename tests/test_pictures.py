@@ -398,7 +398,7 @@ async def test_ten_bombs_at_once_take_no_more_than_the_relay_may(tmp_path: Path)
             shown[name] = await here.sees(LANES[number % 4][0], f"no. {number}", within=60)
         unread = {name for name, card in shown.items() if UNREADABLE in words(card)}
         assert unread == set(sent) - {"large", "png of 16 megapixels"}
-        # The WebP is refused, and still its card was seen with a picture once in some runs: of which report is not known.
+        # The WebP is refused, and still its card was seen with a picture once in some runs: whose is not known.
         assert {name for name, card in shown.items() if card.get("photo")} - {"webp"} == set(sent) - unread
         print(
             f"\nidle {watch.idle:.0f} MB; relay at most {watch.relay:.0f}, a decoder at most {watch.decoder:.0f},"
