@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: setup setup-dev run test burst chaos check audit mutants clean
+.PHONY: setup setup-dev run test bench burst chaos check audit mutants clean
 
 setup: $(VENV)/.installed
 
@@ -27,6 +27,10 @@ run: setup
 
 test: setup-dev
 	@$(PY) -m pytest -n 2
+
+# Against a bare aiogram bot without a database, in turn: PAIRS=5.
+bench: setup-dev
+	@$(PY) -m tests.bench $(or $(PAIRS),5)
 
 # A thousand photos a minute, from one person and from twenty, in every shape: about fifteen minutes.
 burst: setup-dev

@@ -13,6 +13,8 @@ from bot.services.delivering import Delivery
 from bot.ticker import Ticker
 from bot.web.metrics import Measured
 from storage import measuring
+from storage.posts import next_due
+from storage.soundness import set_aside
 from storage.store import StorageAway, Store
 
 ANSWERS_WITHIN = 3.0
@@ -42,12 +44,12 @@ class Meters:
             return counted
 
     def _rows(self, counted: Measured, session: Session) -> Measured:
-        now, first = self._clock.now(), measuring.first_due_at(session)
+        now, first = self._clock.now(), next_due(session)
         return replace(
             counted,
             due=measuring.due_posts(session, now),
             lag=max((now - first).total_seconds(), 0.0) if first is not None else 0.0,
             broken=measuring.broken_posts(session),
-            set_aside=measuring.failed_updates(session),
+            set_aside=set_aside(session),
             incidents=measuring.open_incidents(session),
         )

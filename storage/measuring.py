@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlmodel import Session, col
 
 from bot.domain.acts import OPEN
-from storage.tables import Community, FailedUpdate, Incident, Post
+from storage.tables import Community, Incident, Post
 
 MOST = 100_000
 """Nobody needs to know how many more there are."""
@@ -19,19 +19,9 @@ def due_posts(session: Session, now: datetime) -> int:
     return _count(session, select(col(Post.id)).where(col(Post.due_at) <= now))
 
 
-def first_due_at(session: Session) -> datetime | None:
-    """The moment of the message that has waited longest."""
-    found: datetime | None = session.execute(select(func.min(col(Post.due_at)))).scalar()
-    return found
-
-
 def broken_posts(session: Session) -> int:
     """Messages that were refused for good."""
     return _count(session, select(col(Post.id)).where(col(Post.state) == "broken"))
-
-
-def failed_updates(session: Session) -> int:
-    return _count(session, select(col(FailedUpdate.update_id)))
 
 
 def open_incidents(session: Session) -> Mapping[str, int]:

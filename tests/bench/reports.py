@@ -1,22 +1,17 @@
-"""Reports a second and processor time for each, in pairs with the bare reference; and how long one takes at leisure.
+"""Reports a second and processor time for each, in pairs with the bare reference.
 
 The reports wait in the emulator before the clock runs, so that posting them is in nobody's figures.
 """
 
 import asyncio
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.town import GROUPS, STAFF, Stage, group, spread, stage, unit
+from tests.bench.town import GROUPS, STAFF, Stage, spread, stage, unit
 
 REPORTS = 500
-PAIRS = 5
-LAG = 0.05
-PER_SECOND = 10
-SECONDS = 20
 PATIENCE = 120.0
 
 
@@ -83,56 +78,24 @@ async def _rest(here: Stage) -> None:
             seen, since = await here.mark(), time.monotonic()
 
 
-async def at_leisure(home: Path, ours: bool) -> list[float]:
-    """Milliseconds from each update to its card at ten reports a second."""
-    async with stage(home, ours) as here:
-        await _warm(here, ours)
-        mark, posted = await here.mark(), []
-        for n in range(PER_SECOND * SECONDS):
-            began = time.monotonic()
-            posted.append(time.time())
-            await here.report(n)
-            await asyncio.sleep(max(0.0, 1 / PER_SECOND - (time.monotonic() - began)))
-        await _cards(here, ours, mark, len(posted))
-        calls = await here.calls("sendPhoto", mark)
-        chats = {unit(n) for n in range(GROUPS)} if ours else {STAFF}
-        cards = {_number(call["request"].get("caption", "")): call["at"] for call in calls if call["chat_id"] in chats}
-        return [(cards[n] - at) * 1000 for n, at in enumerate(posted)]
-
-
-def _number(caption: str) -> int:
-    """Which report a card is of: its words end with the number."""
-    line = next(line for line in caption.splitlines() if "井盖坏了" in line)
-    return int("".join(sign for sign in line if sign.isdigit()))
-
-
-async def table(home: Path) -> Iterator[tuple[str, str, str, str]]:
-    """(what, ours, the reference, the ratio) of everything here."""
+async def pairs(home: Path, count: int) -> Iterator[tuple[str, str, str, str]]:
+    """(what, ours, the reference, ours by the reference's), of so many runs in turn."""
+    ours, theirs = [], []
+    for pair in range(count):
+        ours.append(await together(home / f"ours {pair}", True))
+        theirs.append(await together(home / f"reference {pair}", False))
     rows = []
-    for title, lag in ((f"{REPORTS} reports at once", 0.0), ("the same, answers take 50 ms", LAG)):
-        ours, theirs = [], []
-        for pair in range(PAIRS):
-            ours.append(await together(home / f"ours {lag} {pair}", True, lag))
-            theirs.append(await together(home / f"reference {lag} {pair}", False, lag))
-        pairs = list(zip(ours, theirs, strict=True))
-        for name, form in (("pace", ".0f"), ("cpu", ".2f"), ("memory", ".0f"), ("emulator", ".2f")):
-            told = {"pace": "reports/s", "cpu": "ms CPU a report", "memory": "MB"}.get(name, "ms CPU of the emulator")
-            ratios = [getattr(one, name) / getattr(other, name) for one, other in pairs if getattr(other, name)]
-            rows.append(
-                (
-                    f"{title}: {told}",
-                    spread([getattr(each, name) for each in ours], form),
-                    spread([getattr(each, name) for each in theirs], form),
-                    spread(ratios),
-                )
-            )
-    waits = [sorted(await at_leisure(home / f"leisure {ours}", ours)) for ours in (True, False)]
-    for name, share in (("p50", 0.5), ("p99", 0.99)):
-        one, other = (each[int(len(each) * share)] for each in waits)
+    for name, told, form in FIGURES:
+        one, other = ([getattr(each, name) for each in runs] for runs in (ours, theirs))
         rows.append(
-            (f"at {PER_SECOND} reports/s: {name}, ms to the card", f"{one:.0f}", f"{other:.0f}", f"{one / other:.2f}")
+            (told, spread(one, form), spread(other, form), spread([a / b for a, b in zip(one, other, strict=True)]))
         )
     return iter(rows)
 
 
-__all__ = ["Run", "at_leisure", "group", "statistics", "table", "together"]
+FIGURES = (
+    ("pace", "reports/s", ".0f"),
+    ("cpu", "ms of processor a report", ".2f"),
+    ("memory", "MB held in the end", ".0f"),
+    ("emulator", "ms of the emulator's a report", ".2f"),
+)
